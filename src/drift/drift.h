@@ -62,4 +62,7 @@ extern void ssot_compare_group(SsotComparer *comparer, const SsotGroup *group,
 
 extern const char *ssot_drift_kind_name(SsotDriftKind kind);
 
+/* Register as the observer of settling; called from _PG_init. */
+extern void ssot_drift_init(void);
+
 #endif							/* SSOT_DRIFT_H */

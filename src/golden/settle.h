@@ -18,6 +18,30 @@ typedef struct SsotSettleFigures
 	int64	   *drift_closed;
 } SsotSettleFigures;
 
+/*
+ * What the room below (drift) wants to know while golden records settle. The
+ * golden room may not know drift; drift registers itself in _PG_init.
+ *
+ * begin: before the first group; returns its state. group: once per touched
+ * golden id, with the values that are golden from now on (the last good ones
+ * where the new version is held; golden is NULL where there is no golden
+ * record). again: the same id was reported before in this pass and that report
+ * is void (its new version turned out to break a constraint when written).
+ * end: after the golden rows are written.
+ */
+typedef struct SsotSettleObserver
+{
+	void	   *(*begin) (const SsotEntity *entity, Tuplestorestate *touched,
+						  int64 ntouched, TimestampTz t, int64 run_id,
+						  SsotSettleFigures *figures);
+	void		(*group) (void *state, const SsotGroup *group,
+						  const Datum *golden, const bool *golden_nulls,
+						  bool retired, const SsotWinner *winners, bool again);
+	void		(*end) (void *state);
+} SsotSettleObserver;
+
+extern const SsotSettleObserver *ssot_settle_observer;
+
 /* Called with each group as it passes; see ssot_groups_each. */
 typedef void (*SsotGroupCallback) (const SsotGroup *group, void *arg);
 
