@@ -51,6 +51,7 @@ lint: deps
 
 indent:
 	@test/deps lint
+	@test/typedefs
 	@test/indent
 
 typedefs: deps
