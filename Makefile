@@ -72,11 +72,11 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
 PHONE_OBJS = $(patsubst %.cc,%.o,$(wildcard src/text/phone.cc))
 PHONE_LIB = $(if $(PHONE_OBJS),ssot_phone.so)
 
-REGRESS = $(sort $(basename $(notdir $(wildcard sql/*.sql))))
+REGRESS := $(sort $(basename $(notdir $(wildcard sql/*.sql))))
 REGRESS_OPTS = --load-extension=ssot
-ISOLATION = $(sort $(basename $(notdir $(wildcard test/specs/*.spec))))
+ISOLATION := $(sort $(basename $(notdir $(wildcard test/specs/*.spec))))
 ISOLATION_OPTS = --inputdir=test --load-extension=ssot
-TAP_TESTS = $(if $(wildcard test/t/*.pl),1)
+TAP_TESTS := $(if $(wildcard test/t/*.pl),1)
 PROVE_TESTS = test/t/*.pl
 
 # -MMD -MP record each file's headers. The switches turned off are those that
