@@ -129,7 +129,7 @@ run_fixed(SsotQuery *query, const Datum *args, const bool *nulls, DestReceiver *
 
 	connect();
 	options.params = make_params(query->nargs, query->argtypes, args, nulls);
-	options.read_only = false;
+	options.read_only = query->read_only;
 	options.dest = dest;
 	check_result(SPI_execute_plan_extended(fixed_plan(query), &options), query->sql);
 	processed = SPI_processed;

@@ -30,6 +30,7 @@ typedef struct SsotQuery
 	const char *sql;
 	int			nargs;
 	Oid			argtypes[SSOT_MAX_ARGS];
+	bool		read_only;		/* run under the caller's active snapshot */
 	void	   *plan;
 } SsotQuery;
 
