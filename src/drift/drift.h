@@ -15,10 +15,12 @@ typedef enum SsotDriftKind
 	SSOT_DRIFT_MISMATCH,		/* both have a value, and they differ */
 	SSOT_DRIFT_EMPTY,			/* mapped, but the system has no value */
 	SSOT_DRIFT_MISSING,			/* expected in the system, not there */
-	SSOT_DRIFT_ORPHAN,			/* there, but not expected; or its parent does not exist */
+	SSOT_DRIFT_ORPHAN,			/* there, but not expected; or its parent does
+								 * not exist */
 	SSOT_DRIFT_DUPLICATE,		/* a further record or row of the same thing */
 	SSOT_DRIFT_STALE,			/* a value that was golden before */
-	SSOT_DRIFT_INVALID			/* an unmapped code or a value that could not be taken */
+	SSOT_DRIFT_INVALID			/* an unmapped code or a value that could not
+								 * be taken */
 } SsotDriftKind;
 
 /* One difference. Texts are in the current memory context. */
@@ -32,7 +34,8 @@ typedef struct SsotDifference
 	const char *system_value;	/* text form, or NULL */
 	bool		has_system_time;
 	TimestampTz system_time;	/* source time of the system's value */
-	int			winner_source;	/* index of the source of the golden value, or -1 */
+	int			winner_source;	/* index of the source of the golden value, or
+								 * -1 */
 	bool		has_winner_time;
 	TimestampTz winner_time;	/* source time of the golden value */
 	TimestampTz winner_from;	/* since when that record is believed */
