@@ -24,6 +24,8 @@
 -- ============================================================================
 
 
+COMMENT ON SCHEMA ssot IS 'Single source of truth: the Entity Map, reconciliation, history, drift. Functions here are the interface; tables here are the configuration and are dumped with the database.';
+
 -- end of I.1
 
 
@@ -31,6 +33,133 @@
 -- I.2  entity: systems, entities, sources, fields, code lists
 -- ============================================================================
 
+
+CREATE TABLE ssot.system (
+    system      text PRIMARY KEY CHECK (system <> '' AND system !~ '[:.]'),
+    owner       text NOT NULL CHECK (owner <> ''),
+    description text,
+    built_in    boolean NOT NULL DEFAULT false
+);
+SELECT pg_catalog.pg_extension_config_dump('ssot.system', 'WHERE NOT built_in');
+COMMENT ON TABLE ssot.system IS 'The systems that hold copies of the truth, each with a named owner. "steward" (corrections by people) and "manual" (rows loaded or typed into a canonical table) are built in. Written by ssot.create_system.';
+COMMENT ON COLUMN ssot.system.system IS 'Name of the system; it prefixes the keys of its records (crm:AW00011000), so it contains neither ":" nor "."';
+COMMENT ON COLUMN ssot.system.owner IS 'The team or person that answers for this system''s data';
+COMMENT ON COLUMN ssot.system.description IS 'What the system is, in business language';
+COMMENT ON COLUMN ssot.system.built_in IS 'True for "steward" and "manual"';
+
+INSERT INTO ssot.system (system, owner, description, built_in)
+VALUES ('steward', 'stewards', 'Corrections made by people; they outrank every source until released', true),
+       ('manual', 'stewards', 'Rows that were in the table at registration, or were loaded into it directly', true);
+
+CREATE TABLE ssot.entity (
+    entity           text PRIMARY KEY,
+    definition       text,
+    canonical_system text REFERENCES ssot.system ON UPDATE CASCADE,
+    owner            text NOT NULL CHECK (owner <> ''),
+    id_column        text NOT NULL,
+    max_quarantine   numeric NOT NULL DEFAULT 0.2 CHECK (max_quarantine BETWEEN 0 AND 1),
+    max_retire       numeric NOT NULL DEFAULT 0.2 CHECK (max_retire BETWEEN 0 AND 1),
+    history_from     timestamptz NOT NULL,
+    registered_at    timestamptz NOT NULL,
+    registered_by    text NOT NULL
+);
+SELECT pg_catalog.pg_extension_config_dump('ssot.entity', '');
+COMMENT ON TABLE ssot.entity IS 'The registered canonical tables. Written by ssot.register_entity.';
+COMMENT ON COLUMN ssot.entity.entity IS 'The canonical table, schema-qualified and quoted as SQL needs it';
+COMMENT ON COLUMN ssot.entity.definition IS 'What one row is, in business language';
+COMMENT ON COLUMN ssot.entity.canonical_system IS 'The system that is believed first where no field says otherwise';
+COMMENT ON COLUMN ssot.entity.owner IS 'The team or person that answers for this entity';
+COMMENT ON COLUMN ssot.entity.id_column IS 'The primary key column: the golden id';
+COMMENT ON COLUMN ssot.entity.max_quarantine IS 'Share of a source''s rows that may be quarantined before a run stops with nothing written';
+COMMENT ON COLUMN ssot.entity.max_retire IS 'Share of a source''s records that may vanish in one run before it stops with nothing written';
+COMMENT ON COLUMN ssot.entity.history_from IS 'The first instant whose belief can be read';
+COMMENT ON COLUMN ssot.entity.registered_at IS 'When the table was registered';
+COMMENT ON COLUMN ssot.entity.registered_by IS 'The role that registered the table';
+
+CREATE TABLE ssot.field (
+    entity      text NOT NULL REFERENCES ssot.entity ON UPDATE CASCADE ON DELETE CASCADE,
+    field       text NOT NULL,
+    systems     text[] NOT NULL DEFAULT '{}',
+    only_listed boolean NOT NULL DEFAULT false,
+    strategy    text NOT NULL DEFAULT 'authority' CHECK (strategy IN
+                ('authority', 'most_recent', 'most_frequent', 'longest', 'min', 'max', 'oldest')),
+    null_policy text NOT NULL DEFAULT 'ignore' CHECK (null_policy IN ('ignore', 'clear', 'clear_if_authoritative')),
+    field_group text,
+    tolerance   double precision CHECK (tolerance >= 0),
+    owner       text,
+    PRIMARY KEY (entity, field)
+);
+SELECT pg_catalog.pg_extension_config_dump('ssot.field', '');
+COMMENT ON TABLE ssot.field IS 'Who is the source of truth for a field and how its value is chosen; a field without a row takes the defaults. Written by ssot.set_authority.';
+COMMENT ON COLUMN ssot.field.entity IS 'The entity the field belongs to';
+COMMENT ON COLUMN ssot.field.field IS 'The column of the canonical table';
+COMMENT ON COLUMN ssot.field.systems IS 'Systems in the order in which they are believed; then the canonical system, then the others by rank';
+COMMENT ON COLUMN ssot.field.only_listed IS 'Whether systems that are not listed are never believed for this field';
+COMMENT ON COLUMN ssot.field.strategy IS 'How the surviving value is chosen';
+COMMENT ON COLUMN ssot.field.null_policy IS 'Whether an absent value may win: ignore (never), clear, clear_if_authoritative';
+COMMENT ON COLUMN ssot.field.field_group IS 'Fields of one group survive together, from one record';
+COMMENT ON COLUMN ssot.field.tolerance IS 'Numbers differing by no more than this, and timestamps by no more than this many seconds, are not drift';
+COMMENT ON COLUMN ssot.field.owner IS 'Who answers for this field, where it is not the entity''s owner';
+
+CREATE SEQUENCE ssot.source_id_seq AS integer;
+SELECT pg_catalog.pg_extension_config_dump('ssot.source_id_seq', '');
+COMMENT ON SEQUENCE ssot.source_id_seq IS 'Numbers of sources';
+
+CREATE TABLE ssot.source (
+    source_id     integer PRIMARY KEY DEFAULT nextval('ssot.source_id_seq'),
+    entity        text NOT NULL REFERENCES ssot.entity ON UPDATE CASCADE ON DELETE CASCADE,
+    source        text NOT NULL CHECK (source <> ''),
+    system        text NOT NULL REFERENCES ssot.system ON UPDATE CASCADE,
+    relation      text,
+    rank          integer NOT NULL,
+    role          text NOT NULL DEFAULT 'provider' CHECK (role IN ('provider', 'consumer')),
+    creates       boolean NOT NULL DEFAULT true,
+    expects       text NOT NULL DEFAULT 'none',
+    grain         text NOT NULL DEFAULT 'record' CHECK (grain IN ('record', 'part')),
+    level         text,
+    how           text,
+    max_lag       interval NOT NULL DEFAULT '1 day' CHECK (max_lag >= '0'),
+    mapping       jsonb NOT NULL DEFAULT '{}',
+    compiled      jsonb NOT NULL DEFAULT '{}',
+    map_version   bigint NOT NULL DEFAULT 1,
+    created_at    timestamptz NOT NULL,
+    created_by    text NOT NULL,
+    UNIQUE (entity, source)
+);
+SELECT pg_catalog.pg_extension_config_dump('ssot.source', '');
+COMMENT ON TABLE ssot.source IS 'One relation of one system, mapped onto one entity. Every entity also has the built-in sources "steward" and "manual", which have no relation. Written by ssot.create_source.';
+COMMENT ON COLUMN ssot.source.source_id IS 'Number of the source; companion tables name sources by it';
+COMMENT ON COLUMN ssot.source.entity IS 'The entity that the source feeds';
+COMMENT ON COLUMN ssot.source.source IS 'Name of the source, unique within its entity';
+COMMENT ON COLUMN ssot.source.system IS 'The system whose copy this is';
+COMMENT ON COLUMN ssot.source.relation IS 'The table, view or foreign table that is read, by name: it may be dropped and made again';
+COMMENT ON COLUMN ssot.source.rank IS 'Order among the sources of the entity; smaller is believed first';
+COMMENT ON COLUMN ssot.source.role IS 'provider: its values may become golden; consumer: it only drifts';
+COMMENT ON COLUMN ssot.source.creates IS 'Whether a record that nothing else knows becomes a golden record';
+COMMENT ON COLUMN ssot.source.expects IS 'Which golden records this source should hold: none, all, or a predicate on the entity';
+COMMENT ON COLUMN ssot.source.grain IS 'part: several rows of one key are summed into one record';
+COMMENT ON COLUMN ssot.source.level IS 'Names the level below the entity at which this source''s records sit; NULL at the entity''s own';
+COMMENT ON COLUMN ssot.source.how IS 'How the data gets here, in words (replication)';
+COMMENT ON COLUMN ssot.source.max_lag IS 'How far this source may lag behind before a difference stops being a matter of timing';
+COMMENT ON COLUMN ssot.source.mapping IS 'The mapping as it was declared: key, keys, links, fields, filter, updated_at, deleted, merged_into, on_error';
+COMMENT ON COLUMN ssot.source.compiled IS 'The same with every expression qualified, so that no later search path changes its meaning';
+COMMENT ON COLUMN ssot.source.map_version IS 'Grows when the mapping or a code list changes; the next run then reads every row anew';
+COMMENT ON COLUMN ssot.source.created_at IS 'When the source was declared';
+COMMENT ON COLUMN ssot.source.created_by IS 'The role that declared the source';
+
+CREATE TABLE ssot.value_map (
+    source_id integer NOT NULL REFERENCES ssot.source ON DELETE CASCADE,
+    field     text NOT NULL,
+    code      text COLLATE "C" NOT NULL,
+    value     text,
+    PRIMARY KEY (source_id, field, code)
+);
+SELECT pg_catalog.pg_extension_config_dump('ssot.value_map', '');
+COMMENT ON TABLE ssot.value_map IS 'Code lists: what a source''s code means in canonical form. A code that is not listed is a finding. Written by ssot.set_value_map.';
+COMMENT ON COLUMN ssot.value_map.source_id IS 'The source that uses the code';
+COMMENT ON COLUMN ssot.value_map.field IS 'The field that carries the code';
+COMMENT ON COLUMN ssot.value_map.code IS 'The code as the source''s expression yields it, as text';
+COMMENT ON COLUMN ssot.value_map.value IS 'The canonical value, in the column type''s text form; NULL: the code means "no value"';
 
 -- end of I.2
 
@@ -40,6 +169,31 @@
 -- ============================================================================
 
 
+CREATE TABLE ssot.clock (
+    entity     text PRIMARY KEY REFERENCES ssot.entity ON UPDATE CASCADE ON DELETE CASCADE,
+    last_write timestamptz NOT NULL
+);
+SELECT pg_catalog.pg_extension_config_dump('ssot.clock', '');
+COMMENT ON TABLE ssot.clock IS 'One row per entity: the time of its last write. Its row lock is the entity''s write lock.';
+COMMENT ON COLUMN ssot.clock.entity IS 'The entity';
+COMMENT ON COLUMN ssot.clock.last_write IS 'Time of the last write that this snapshot sees; it only grows';
+
+CREATE TABLE ssot.merged_id (
+    entity    text NOT NULL REFERENCES ssot.entity ON UPDATE CASCADE ON DELETE CASCADE,
+    lost_id   text COLLATE "C" NOT NULL,
+    kept_id   text COLLATE "C" NOT NULL,
+    merged_at timestamptz NOT NULL,
+    reason    text NOT NULL,
+    PRIMARY KEY (entity, lost_id)
+);
+SELECT pg_catalog.pg_extension_config_dump('ssot.merged_id', '');
+COMMENT ON TABLE ssot.merged_id IS 'Golden ids that were merged away and what they became: a merged id still resolves.';
+COMMENT ON COLUMN ssot.merged_id.entity IS 'The entity';
+COMMENT ON COLUMN ssot.merged_id.lost_id IS 'The id that no longer exists, as text';
+COMMENT ON COLUMN ssot.merged_id.kept_id IS 'The id it was merged into, as text';
+COMMENT ON COLUMN ssot.merged_id.merged_at IS 'When, on the entity''s clock';
+COMMENT ON COLUMN ssot.merged_id.reason IS 'Why';
+
 -- end of I.3
 
 
@@ -48,6 +202,25 @@
 -- ============================================================================
 
 
+CREATE TABLE ssot.source_state (
+    source_id     integer PRIMARY KEY REFERENCES ssot.source ON DELETE CASCADE,
+    map_version   bigint NOT NULL,
+    read_at       timestamptz NOT NULL,
+    data_through  timestamptz,
+    rows_read     bigint NOT NULL,
+    records       bigint NOT NULL,
+    quarantined   bigint NOT NULL
+);
+SELECT pg_catalog.pg_extension_config_dump('ssot.source_state', '');
+COMMENT ON TABLE ssot.source_state IS 'What the last run learned of each source. A source that was never read has no row.';
+COMMENT ON COLUMN ssot.source_state.source_id IS 'The source';
+COMMENT ON COLUMN ssot.source_state.map_version IS 'The mapping''s version that the stored records were made with';
+COMMENT ON COLUMN ssot.source_state.read_at IS 'When a run last found something new in the source, or read it first';
+COMMENT ON COLUMN ssot.source_state.data_through IS 'The time through which the source''s data is complete: its latest source time, else the time it was read';
+COMMENT ON COLUMN ssot.source_state.rows_read IS 'Rows that the source held';
+COMMENT ON COLUMN ssot.source_state.records IS 'Records in force after that run';
+COMMENT ON COLUMN ssot.source_state.quarantined IS 'Rows in quarantine after that run';
+
 -- end of I.4
 
 
@@ -55,6 +228,39 @@
 -- I.5  reconcile: runs and schedules
 -- ============================================================================
 
+
+CREATE SEQUENCE ssot.run_id_seq;
+SELECT pg_catalog.pg_extension_config_dump('ssot.run_id_seq', '');
+COMMENT ON SEQUENCE ssot.run_id_seq IS 'Numbers of reconciliation runs';
+
+CREATE TABLE ssot.reconcile_run (
+    run_id      bigint PRIMARY KEY DEFAULT nextval('ssot.run_id_seq'),
+    entity      text NOT NULL,
+    started_at  timestamptz NOT NULL,
+    finished_at timestamptz NOT NULL,
+    written_at  timestamptz,
+    status      text NOT NULL CHECK (status IN ('done', 'nothing to do', 'failed')),
+    figures     jsonb,
+    sqlstate    text,
+    message     text,
+    detail      text,
+    hint        text,
+    run_by      text NOT NULL
+);
+SELECT pg_catalog.pg_extension_config_dump('ssot.reconcile_run', '');
+COMMENT ON TABLE ssot.reconcile_run IS 'Every run of ssot.reconcile and every failure that ssot.reconcile_all met.';
+COMMENT ON COLUMN ssot.reconcile_run.run_id IS 'Number of the run';
+COMMENT ON COLUMN ssot.reconcile_run.entity IS 'The entity that was reconciled';
+COMMENT ON COLUMN ssot.reconcile_run.started_at IS 'Wall clock at the start';
+COMMENT ON COLUMN ssot.reconcile_run.finished_at IS 'Wall clock at the end';
+COMMENT ON COLUMN ssot.reconcile_run.written_at IS 'The entity''s clock for what the run wrote; NULL where it wrote nothing';
+COMMENT ON COLUMN ssot.reconcile_run.status IS 'done, nothing to do, or failed';
+COMMENT ON COLUMN ssot.reconcile_run.figures IS 'The figures per source, as ssot.reconcile returned them';
+COMMENT ON COLUMN ssot.reconcile_run.sqlstate IS 'SQLSTATE of the failure';
+COMMENT ON COLUMN ssot.reconcile_run.message IS 'Message of the failure';
+COMMENT ON COLUMN ssot.reconcile_run.detail IS 'Detail of the failure';
+COMMENT ON COLUMN ssot.reconcile_run.hint IS 'Hint of the failure';
+COMMENT ON COLUMN ssot.reconcile_run.run_by IS 'The role that ran it';
 
 -- end of I.5
 

@@ -11,6 +11,7 @@
 #include <limits.h>
 
 #include "ssot.h"
+#include "drift/drift.h"
 
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -65,4 +66,5 @@ void
 _PG_init(void)
 {
 	define_settings();
+	ssot_drift_init();
 }

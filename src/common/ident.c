@@ -1,0 +1,88 @@
+/*
+ * common/ident.c
+ *		Names: quoting, and building SQL from a template.
+ *
+ * Identifiers are always quoted, never pattern-checked: any name that
+ * PostgreSQL takes, we take.
+ */
+#include "postgres.h"
+
+#include "ssot.h"
+#include "common/ident.h"
+
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+char *
+ssot_qualified_name(const char *schema, const char *name)
+{
+	return quote_qualified_identifier(schema, name);
+}
+
+char *
+ssot_relation_name(Oid relid)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+									  get_rel_name(relid));
+}
+
+static void
+append_template(StringInfo buf, const char *template, va_list args)
+{
+	for (const char *c = template; *c != '\0'; c++)
+	{
+		const char *text;
+
+		if (*c != '%')
+		{
+			appendStringInfoChar(buf, *c);
+			continue;
+		}
+		c++;
+		switch (*c)
+		{
+			case 'I':
+				appendStringInfoString(buf, quote_identifier(va_arg(args, const char *)));
+				break;
+			case 'L':
+				text = va_arg(args, const char *);
+				appendStringInfoString(buf, text == NULL ? "NULL" : quote_literal_cstr(text));
+				break;
+			case 's':
+			case 'T':
+				appendStringInfoString(buf, va_arg(args, const char *));
+				break;
+			case 'd':
+				appendStringInfo(buf, "%d", va_arg(args, int));
+				break;
+			case '%':
+				appendStringInfoChar(buf, '%');
+				break;
+			default:
+				elog(ERROR, "unknown placeholder \"%%%c\" in an SQL template", *c);
+		}
+	}
+}
+
+char *
+ssot_sql(const char *template,...)
+{
+	StringInfoData buf;
+	va_list		args;
+
+	initStringInfo(&buf);
+	va_start(args, template);
+	append_template(&buf, template, args);
+	va_end(args);
+	return buf.data;
+}
+
+void
+ssot_sql_append(StringInfo buf, const char *template,...)
+{
+	va_list		args;
+
+	va_start(args, template);
+	append_template(buf, template, args);
+	va_end(args);
+}

@@ -1,0 +1,44 @@
+/*
+ * common/settings.c
+ *		The settings under which our own statements run.
+ *
+ * A trigger runs under whatever settings the person who fired it has. What we
+ * store must not depend on them, and what we call must not be found through
+ * their search path.
+ */
+#include "postgres.h"
+
+#include "ssot.h"
+#include "common/settings.h"
+
+#include "miscadmin.h"
+#include "utils/guc.h"
+
+static void
+pin(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+int
+ssot_settings_begin(bool big_memory)
+{
+	int			level = NewGUCNestLevel();
+
+	pin("search_path", "pg_catalog, pg_temp");
+	pin("datestyle", "ISO, YMD");
+	pin("intervalstyle", "postgres");
+	pin("timezone", "UTC");
+	pin("extra_float_digits", "1");
+	pin("bytea_output", "hex");
+	if (big_memory && maintenance_work_mem > work_mem)
+		pin("work_mem", psprintf("%d", maintenance_work_mem));
+	return level;
+}
+
+void
+ssot_settings_end(int level)
+{
+	AtEOXact_GUC(true, level);
+}

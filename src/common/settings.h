@@ -1,0 +1,18 @@
+/*
+ * common/settings.h
+ *		The settings under which our own statements run.
+ */
+#ifndef SSOT_SETTINGS_H
+#define SSOT_SETTINGS_H
+
+/*
+ * Pin search_path to pg_catalog and every setting that the text form of a value
+ * depends on (DateStyle, IntervalStyle, TimeZone, extra_float_digits,
+ * bytea_output). With big_memory, work_mem is raised to maintenance_work_mem:
+ * a run is maintenance. Returns the nesting level for ssot_settings_end; an
+ * error in between restores the settings with the (sub)transaction.
+ */
+extern int	ssot_settings_begin(bool big_memory);
+extern void ssot_settings_end(int level);
+
+#endif							/* SSOT_SETTINGS_H */

@@ -1,0 +1,754 @@
+/*
+ * golden/hold.c
+ *		Writing merged rows, and holding back those that break a constraint.
+ *
+ * The rows of a pass are written by one statement in a subtransaction. If a
+ * constraint fails, the rows are halved and each half is written in turn, so
+ * that k rows at fault among n cost about k log n statements; what fails alone
+ * is tried once more when everything else is in (its parent may have been in
+ * the other half), and then held. A constraint failure of a user's trigger or a
+ * deferred constraint counts as well: constraints are made immediate.
+ */
+#include "postgres.h"
+
+#include "ssot.h"
+#include "common/ident.h"
+#include "common/query.h"
+#include "golden/hold.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/tuplestore.h"
+
+/* One held row. */
+typedef struct Held
+{
+	Datum	   *values;			/* merged row */
+	bool	   *nulls;
+	SsotViolation violation;
+	bool		late;			/* found by the write, after it was observed */
+	bool		written;		/* went through at the last try */
+	Datum	   *golden;			/* the golden row in force, by field; or NULL */
+	bool	   *golden_nulls;
+	bool		golden_retired;
+} Held;
+
+struct SsotHolds
+{
+	const SsotEntity *entity;
+	MemoryContext context;
+	TupleDesc	desc;			/* of merged rows */
+	TimestampTz t;
+	int64		run_id;
+	int			count;
+	int			capacity;
+	Held	   *rows;
+	bool		golden_loaded;
+};
+
+SsotHolds *
+ssot_holds_create(const SsotEntity *entity, TupleDesc desc, TimestampTz t, int64 run_id)
+{
+	SsotHolds  *holds = palloc0(sizeof(SsotHolds));
+
+	holds->entity = entity;
+	holds->context = CurrentMemoryContext;
+	holds->desc = desc;
+	holds->t = t;
+	holds->run_id = run_id;
+	return holds;
+}
+
+static const char *
+copy_text(const char *text)
+{
+	return text == NULL ? NULL : pstrdup(text);
+}
+
+void
+ssot_hold(SsotHolds *holds, const Datum *values, const bool *nulls,
+		  const SsotViolation *violation, bool late)
+{
+	MemoryContext old = MemoryContextSwitchTo(holds->context);
+	Held	   *held;
+
+	if (holds->count == holds->capacity)
+	{
+		holds->capacity = Max(16, holds->capacity * 2);
+		holds->rows = holds->rows == NULL ?
+			palloc(sizeof(Held) * holds->capacity) :
+			repalloc_huge(holds->rows, sizeof(Held) * holds->capacity);
+	}
+	held = &holds->rows[holds->count++];
+	memset(held, 0, sizeof(*held));
+	held->values = palloc(sizeof(Datum) * holds->desc->natts);
+	held->nulls = palloc(sizeof(bool) * holds->desc->natts);
+	for (int i = 0; i < holds->desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(holds->desc, i);
+
+		held->nulls[i] = nulls[i];
+		held->values[i] = nulls[i] ? (Datum) 0 :
+			datumCopy(values[i], att->attbyval, att->attlen);
+	}
+	held->violation = *violation;
+	held->violation.constraint = copy_text(violation->constraint);
+	held->violation.column = copy_text(violation->column);
+	held->violation.reason = copy_text(violation->reason);
+	held->violation.detail = copy_text(violation->detail);
+	held->late = late;
+	MemoryContextSwitchTo(old);
+}
+
+/* ---- the statements ------------------------------------------------------ */
+
+bool
+ssot_field_is_fed(const SsotEntity *entity, int field)
+{
+	for (int s = 0; s < entity->nsources; s++)
+		if (!entity->sources[s].is_steward && !entity->sources[s].is_manual &&
+			entity->sources[s].maps[field])
+			return true;
+	return false;
+}
+
+/* The fields, each followed by a comma: what may be empty needs no special case. */
+static char *
+fields_and_comma(const SsotEntity *entity, const char *prefix)
+{
+	return entity->nfields == 0 ? "" :
+		psprintf("%s, ", ssot_field_list(entity, prefix));
+}
+
+/*
+ * The new value of a field: the merged one; a field that no source feeds keeps
+ * what it has, and a retired record keeps everything.
+ */
+static char *
+new_value(const SsotEntity *entity, int f)
+{
+	const char *name = entity->fields[f].name;
+
+	if (ssot_field_is_fed(entity, f))
+		return ssot_sql("CASE WHEN m.ssot_retired THEN g.%I ELSE m.%I END", name, name);
+	return ssot_sql("coalesce(CASE WHEN NOT m.ssot_retired THEN m.%I END, g.%I)", name, name);
+}
+
+/* A value of the canonical table as its base type, which merged rows have. */
+static char *
+base_value(const SsotField *field)
+{
+	if (field->type == field->base_type)
+		return ssot_sql("g.%I", field->name);
+	return ssot_sql("g.%I::%s", field->name,
+					format_type_extended(field->base_type, field->base_typmod,
+										 FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
+}
+
+/* Does the golden row differ from the merged one? Compares images, not
+ * equality: a change of letter case in a citext column is a change. */
+static char *
+differs(const SsotEntity *entity)
+{
+	StringInfoData left;
+	StringInfoData right;
+
+	initStringInfo(&left);
+	initStringInfo(&right);
+	for (int f = 0; f < entity->nfields; f++)
+	{
+		const SsotField *field = &entity->fields[f];
+
+		appendStringInfo(&left, "%s, ", base_value(field));
+		if (ssot_field_is_fed(entity, f))
+			ssot_sql_append(&right, "m.%I, ", field->name);
+		else
+			ssot_sql_append(&right, "coalesce(m.%I, %s), ", field->name, base_value(field));
+	}
+	return ssot_sql("((NOT m.ssot_retired AND ROW(%strue) OPERATOR(pg_catalog.*<>) ROW(%strue))"
+					" OR (g.retired_at IS NOT NULL) <> m.ssot_retired)",
+					left.data, right.data);
+}
+
+/*
+ * INSERT INTO golden_ssot.customer_history (<columns>, valid_to, ssot_run)
+ * SELECT g.<columns>, $1, $2
+ *   FROM golden.customer AS g JOIN ssot_merged AS m ON m.customer_id = g.customer_id
+ *  WHERE g.valid_from < $1 AND <differs>
+ */
+static char *
+history_sql(const SsotEntity *entity)
+{
+	return ssot_sql("INSERT INTO %T (%I, %svalid_from, retired_at, valid_to, ssot_run)"
+					" SELECT g.%I, %sg.valid_from, g.retired_at, $1, $2"
+					" FROM %T AS g JOIN ssot_merged AS m ON m.%I = g.%I"
+					" WHERE g.valid_from < $1 AND %s",
+					entity->history_table, entity->id_column,
+					fields_and_comma(entity, ""), entity->id_column,
+					fields_and_comma(entity, "g."),
+					ssot_relation_name(entity->relid),
+					entity->id_column, entity->id_column, differs(entity));
+}
+
+static SsotQuery default_of_column = {
+	"SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid)"
+	"  FROM pg_catalog.pg_attrdef AS d"
+	" WHERE d.adrelid = $1 AND d.adnum = $2",
+	2, {OIDOID, INT2OID}
+};
+
+/* The column's default as SQL, for a record that is created; or NULL. */
+static const char *
+column_default(const SsotEntity *entity, const SsotField *field)
+{
+	Datum		args[] = {ObjectIdGetDatum(entity->relid), Int16GetDatum(field->attnum)};
+	Datum		expression;
+	bool		isnull;
+
+	if (!ssot_query_one(&default_of_column, args, NULL, 1, &expression, &isnull) || isnull)
+		return NULL;
+	return TextDatumGetCString(expression);
+}
+
+/*
+ * WITH changed AS (
+ *     UPDATE golden.customer AS g SET <fields> = m.<fields>, valid_from = $1, retired_at = …
+ *       FROM ssot_merged AS m WHERE m.customer_id = g.customer_id AND <differs>
+ *     RETURNING 1),
+ * created AS (
+ *     INSERT INTO golden.customer (customer_id, <fields>, valid_from) OVERRIDING SYSTEM VALUE
+ *     SELECT m.customer_id, m.<fields>, $1 FROM ssot_merged AS m
+ *      WHERE NOT m.ssot_retired AND (SELECT count(*) FROM changed) >= 0
+ *        AND NOT EXISTS (SELECT FROM golden.customer AS g WHERE g.customer_id = m.customer_id)
+ *     RETURNING 1)
+ * SELECT (SELECT count(*) FROM changed), (SELECT count(*) FROM created)
+ *
+ * One statement, so that foreign keys to the table itself are checked when both
+ * halves are in; the updates come first, so that a unique value may pass from
+ * an old record to a new one.
+ */
+static char *
+write_sql(const SsotEntity *entity, bool only_insert)
+{
+	StringInfoData set;
+	StringInfoData insert;
+	const char *golden = ssot_relation_name(entity->relid);
+	char	   *insert_sql;
+
+	initStringInfo(&set);
+	initStringInfo(&insert);
+	for (int f = 0; f < entity->nfields; f++)
+	{
+		const SsotField *field = &entity->fields[f];
+		const char *default_value;
+
+		ssot_sql_append(&set, "%I = %s, ", field->name, new_value(entity, f));
+		default_value = column_default(entity, field);
+		if (default_value == NULL)
+			ssot_sql_append(&insert, "m.%I, ", field->name);
+		else
+			ssot_sql_append(&insert, "coalesce(m.%I, %s), ", field->name, default_value);
+	}
+	insert_sql = ssot_sql("INSERT INTO %T (%I, %svalid_from) OVERRIDING SYSTEM VALUE"
+						  " SELECT m.%I, %s$1 FROM ssot_merged AS m WHERE NOT m.ssot_retired",
+						  golden, entity->id_column, fields_and_comma(entity, ""),
+						  entity->id_column, insert.data);
+	if (only_insert)
+		return ssot_sql("WITH created AS (%s RETURNING 1) SELECT 0::bigint, (SELECT count(*) FROM created), $2",
+						insert_sql);
+	return ssot_sql("WITH changed AS (UPDATE %T AS g SET %svalid_from = $1,"
+					" retired_at = CASE WHEN m.ssot_retired THEN coalesce(g.retired_at, $1) END"
+					" FROM ssot_merged AS m WHERE m.%I = g.%I AND %s RETURNING 1),"
+					" created AS (%s AND (SELECT count(*) FROM changed) >= 0"
+					" AND NOT EXISTS (SELECT FROM %T AS g WHERE g.%I = m.%I) RETURNING 1)"
+					" SELECT (SELECT count(*) FROM changed), (SELECT count(*) FROM created), $2",
+					golden, set.data, entity->id_column, entity->id_column, differs(entity),
+					insert_sql, golden, entity->id_column, entity->id_column);
+}
+
+/* Statements of one write, built once per pass. */
+typedef struct Writer
+{
+	SsotHolds  *holds;
+	bool		empty;			/* the canonical table has no row */
+	char	   *history;
+	char	   *write;
+	char	   *immediate;		/* SET CONSTRAINTS …, or NULL */
+	char	   *deferred;
+	int64		created;
+	int64		changed;
+} Writer;
+
+static void
+write_rows(Writer *writer, SsotMerged *merged)
+{
+	Oid			argtypes[] = {TIMESTAMPTZOID, INT8OID};
+	Datum		args[] = {TimestampTzGetDatum(writer->holds->t),
+	Int64GetDatum(writer->holds->run_id)};
+	bool		nulls[] = {false, writer->holds->run_id == 0};
+	SsotRelation relation = {"ssot_merged", merged->desc, merged->rows, merged->count};
+	SsotStatement statement = {
+		.nargs = 2, .argtypes = argtypes, .args = args, .nulls = nulls,
+		.nrelations = 1, .relations = &relation,
+	};
+	Datum		counts[2];
+	bool		isnull[2];
+
+	if (writer->immediate != NULL)
+		ssot_sql_run(writer->immediate);
+	if (!writer->empty)
+	{
+		statement.sql = writer->history;
+		ssot_statement_run(&statement);
+	}
+	statement.sql = writer->write;
+	ssot_statement_one(&statement, 2, counts, isnull);
+	writer->changed += DatumGetInt64(counts[0]);
+	writer->created += DatumGetInt64(counts[1]);
+	if (writer->deferred != NULL)
+		ssot_sql_run(writer->deferred);
+}
+
+static bool
+is_constraint_failure(int sqlstate)
+{
+	/* class 23, and what the user's own triggers raise */
+	return ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION ||
+		sqlstate == ERRCODE_RAISE_EXCEPTION;
+}
+
+/* Write the rows in a subtransaction; false and the reason if a constraint
+ * fails. Anything else goes on as an error. */
+static bool
+try_write(Writer *writer, SsotMerged *merged, SsotViolation *violation)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	int64		created = writer->created;
+	int64		changed = writer->changed;
+	volatile bool done = true;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		write_rows(writer, merged);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		if (!is_constraint_failure(error->sqlerrcode))
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		violation->constraint = error->constraint_name;
+		violation->column = error->column_name;
+		violation->sqlstate = error->sqlerrcode;
+		violation->reason = error->message;
+		violation->detail = error->detail;
+		done = false;
+	}
+	PG_END_TRY();
+	if (!done)
+	{
+		writer->created = created;
+		writer->changed = changed;
+	}
+	return done;
+}
+
+static SsotMerged
+new_merged(TupleDesc desc)
+{
+	SsotMerged	merged = {desc, tuplestore_begin_heap(true, false, work_mem), 0};
+
+	return merged;
+}
+
+/* Write all rows, halving where a constraint fails; single failures are held. */
+static void
+write_or_hold(Writer *writer, SsotMerged *merged)
+{
+	SsotViolation violation = {0};
+	SsotMerged	half[2];
+	TupleTableSlot *slot;
+	int64		i = 0;
+
+	CHECK_FOR_INTERRUPTS();
+	check_stack_depth();
+	if (merged->count == 0 || try_write(writer, merged, &violation))
+		return;
+
+	half[0] = new_merged(merged->desc);
+	half[1] = new_merged(merged->desc);
+	slot = MakeSingleTupleTableSlot(merged->desc, &TTSOpsMinimalTuple);
+	tuplestore_rescan(merged->rows);
+	while (tuplestore_gettupleslot(merged->rows, true, false, slot))
+	{
+		SsotMerged *side = &half[i++ < merged->count / 2 ? 0 : 1];
+
+		if (merged->count == 1)
+		{
+			slot_getallattrs(slot);
+			ssot_hold(writer->holds, slot->tts_values, slot->tts_isnull, &violation, true);
+		}
+		else
+		{
+			tuplestore_puttupleslot(side->rows, slot);
+			side->count++;
+		}
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	write_or_hold(writer, &half[0]);
+	write_or_hold(writer, &half[1]);
+	tuplestore_end(half[0].rows);
+	tuplestore_end(half[1].rows);
+}
+
+/* Rows that failed alone get another chance when the others are in. */
+static void
+retry_held(Writer *writer)
+{
+	SsotHolds  *holds = writer->holds;
+	bool		progress = true;
+
+	while (progress)
+	{
+		progress = false;
+		for (int i = 0; i < holds->count; i++)
+		{
+			Held	   *held = &holds->rows[i];
+			SsotMerged	one;
+			SsotViolation violation = {0};
+
+			CHECK_FOR_INTERRUPTS();
+			if (!held->late || held->written)
+				continue;
+			one = new_merged(holds->desc);
+			tuplestore_putvalues(one.rows, one.desc, held->values, held->nulls);
+			one.count = 1;
+			if (try_write(writer, &one, &violation))
+				held->written = progress = true;
+			tuplestore_end(one.rows);
+		}
+	}
+}
+
+/* Names of the deferrable constraints on the table, for SET CONSTRAINTS. */
+static bool
+add_constraint_name(TupleTableSlot *slot, void *arg)
+{
+	StringInfo	names = (StringInfo) arg;
+	bool		isnull;
+	Datum		name = slot_getattr(slot, 1, &isnull);
+
+	if (names->len > 0)
+		appendStringInfoString(names, ", ");
+	appendStringInfoString(names, TextDatumGetCString(name));
+	return true;
+}
+
+static SsotQuery deferred_constraints = {
+	"SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.conname)"
+	"  FROM pg_catalog.pg_constraint AS c"
+	"  JOIN pg_catalog.pg_namespace AS n ON n.oid = c.connamespace"
+	" WHERE c.condeferred AND (c.conrelid = $1 OR c.confrelid = $1)"
+	" ORDER BY 1",
+	1, {OIDOID}
+};
+
+static bool
+table_is_empty(const SsotEntity *entity)
+{
+	Datum		value;
+	bool		isnull;
+	SsotStatement statement = {
+		.sql = ssot_sql("SELECT true FROM %T LIMIT 1", ssot_relation_name(entity->relid)),
+	};
+
+	return !ssot_statement_one(&statement, 1, &value, &isnull);
+}
+
+void
+ssot_write_merged(SsotHolds *holds, SsotMerged *merged, int64 *created, int64 *changed)
+{
+	const SsotEntity *entity = holds->entity;
+	Writer		writer = {.holds = holds};
+	StringInfoData names;
+	Datum		relid = ObjectIdGetDatum(entity->relid);
+
+	if (merged->count == 0)
+		return;
+	initStringInfo(&names);
+	ssot_query_each(&deferred_constraints, &relid, NULL, add_constraint_name, &names);
+	if (names.len > 0)
+	{
+		writer.immediate = ssot_sql("SET CONSTRAINTS %s IMMEDIATE", names.data);
+		writer.deferred = ssot_sql("SET CONSTRAINTS %s DEFERRED", names.data);
+	}
+	writer.empty = table_is_empty(entity);
+	writer.history = history_sql(entity);
+	writer.write = write_sql(entity, writer.empty);
+	write_or_hold(&writer, merged);
+	if (writer.empty)
+	{
+		/* a second try may find its row's id there by now */
+		writer.empty = false;
+		writer.write = write_sql(entity, false);
+	}
+	retry_held(&writer);
+	*created += writer.created;
+	*changed += writer.changed;
+}
+
+/* ---- what is held -------------------------------------------------------- */
+
+/*
+ * The held rows as (id, constraint_name, sqlstate, reason, detail, fields,
+ * new_values) of <entity>_held.
+ */
+static TupleDesc
+held_desc(const SsotEntity *entity)
+{
+	TupleDesc	desc = CreateTemplateTupleDesc(6);
+
+	TupleDescInitEntry(desc, 1, entity->id_column, entity->id_type, -1, 0);
+	TupleDescInitEntry(desc, 2, "constraint_name", TEXTOID, -1, 0);
+	TupleDescInitEntry(desc, 3, "sqlstate", TEXTOID, -1, 0);
+	TupleDescInitEntry(desc, 4, "reason", TEXTOID, -1, 0);
+	TupleDescInitEntry(desc, 5, "detail", TEXTOID, -1, 0);
+	TupleDescInitEntry(desc, 6, "column_name", TEXTOID, -1, 0);
+	return desc;
+}
+
+static void
+put_text(Datum *value, bool *isnull, const char *text)
+{
+	*isnull = text == NULL;
+	*value = text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
+}
+
+static Tuplestorestate *
+held_rows(SsotHolds *holds, TupleDesc desc, int64 *count)
+{
+	Tuplestorestate *rows = tuplestore_begin_heap(true, false, work_mem);
+
+	*count = 0;
+	for (int i = 0; i < holds->count; i++)
+	{
+		Held	   *held = &holds->rows[i];
+		Datum		values[6];
+		bool		nulls[6];
+
+		if (held->written)
+			continue;
+		values[0] = held->values[0];
+		nulls[0] = false;
+		put_text(&values[1], &nulls[1], held->violation.constraint);
+		put_text(&values[2], &nulls[2], unpack_sql_state(held->violation.sqlstate));
+		put_text(&values[3], &nulls[3], held->violation.reason);
+		put_text(&values[4], &nulls[4], held->violation.detail);
+		put_text(&values[5], &nulls[5], held->violation.column);
+		tuplestore_putvalues(rows, desc, values, nulls);
+		(*count)++;
+	}
+	return rows;
+}
+
+/* The merged values of the held rows, for new_values. */
+static Tuplestorestate *
+held_merged(SsotHolds *holds)
+{
+	Tuplestorestate *rows = tuplestore_begin_heap(true, false, work_mem);
+
+	for (int i = 0; i < holds->count; i++)
+		if (!holds->rows[i].written)
+			tuplestore_putvalues(rows, holds->desc, holds->rows[i].values,
+								 holds->rows[i].nulls);
+	return rows;
+}
+
+/*
+ * INSERT INTO golden_ssot.customer_held AS k (…)
+ * SELECT h.…, <fields of the constraint>, to_jsonb(m) - 'ssot_retired', <records>, $1, $2
+ *   FROM ssot_held AS h JOIN ssot_merged AS m USING (customer_id)
+ * ON CONFLICT (customer_id) DO UPDATE SET … WHERE <anything differs>
+ */
+static char *
+upsert_held_sql(const SsotEntity *entity)
+{
+	return ssot_sql("INSERT INTO %T AS k (%I, constraint_name, sqlstate, reason, detail,"
+					" fields, new_values, records, first_seen, ssot_run)"
+					" SELECT h.%I, h.constraint_name, h.sqlstate, h.reason, h.detail,"
+					" coalesce((SELECT array_agg(a.attname::text ORDER BY a.attnum)"
+					"    FROM pg_catalog.pg_constraint AS c"
+					"    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey)"
+					"   WHERE c.conname = h.constraint_name AND c.conrelid = %L::pg_catalog.regclass),"
+					"  CASE WHEN h.column_name IS NOT NULL THEN ARRAY[h.column_name] END),"
+					" pg_catalog.to_jsonb(m) - 'ssot_retired',"
+					" (SELECT array_agg(y.system || ':' || s.ssot_key ORDER BY y.rank, s.ssot_key)"
+					"    FROM %T AS s JOIN ssot.source AS y ON y.source_id = s.ssot_source"
+					"   WHERE s.%I = h.%I AND s.ssot_copy = 0),"
+					" $1, $2"
+					" FROM ssot_held AS h JOIN ssot_merged AS m ON m.%I = h.%I"
+					" ON CONFLICT (%I) DO UPDATE SET"
+					" (constraint_name, sqlstate, reason, detail, fields, new_values, records)"
+					" = ROW(EXCLUDED.constraint_name, EXCLUDED.sqlstate, EXCLUDED.reason, EXCLUDED.detail,"
+					"  EXCLUDED.fields, EXCLUDED.new_values, EXCLUDED.records)"
+					" WHERE (k.constraint_name, k.sqlstate, k.reason, k.detail, k.fields, k.new_values, k.records)"
+					" IS DISTINCT FROM (EXCLUDED.constraint_name, EXCLUDED.sqlstate, EXCLUDED.reason,"
+					"  EXCLUDED.detail, EXCLUDED.fields, EXCLUDED.new_values, EXCLUDED.records)",
+					entity->held_table, entity->id_column, entity->id_column,
+					ssot_relation_name(entity->relid), entity->source_table,
+					entity->id_column, entity->id_column, entity->id_column,
+					entity->id_column, entity->id_column);
+}
+
+int64
+ssot_holds_write(SsotHolds *holds, Tuplestorestate *touched, int64 ntouched)
+{
+	const SsotEntity *entity = holds->entity;
+	Oid			argtypes[] = {TIMESTAMPTZOID, INT8OID};
+	Datum		args[] = {TimestampTzGetDatum(holds->t), Int64GetDatum(holds->run_id)};
+	bool		nulls[] = {false, holds->run_id == 0};
+	SsotRelation relations[3];
+	SsotStatement statement = {.nrelations = 2, .relations = relations};
+	int64		count;
+	Tuplestorestate *held;
+
+	relations[0] = (SsotRelation) {"ssot_held", held_desc(entity), NULL, 0};
+	held = held_rows(holds, relations[0].desc, &count);
+	relations[0].rows = held;
+	relations[0].count = count;
+	relations[1] = (SsotRelation) {"ssot_merged", holds->desc, held_merged(holds), count};
+	relations[2] = (SsotRelation) {"ssot_touched", ssot_id_desc(entity), touched, ntouched};
+
+	/* no longer held: touched, and not among those held now */
+	statement.nrelations = touched == NULL ? 2 : 3;
+	statement.sql = ssot_sql("DELETE FROM %T AS k WHERE %s"
+							 " NOT EXISTS (SELECT FROM ssot_held AS h WHERE h.%I = k.%I)",
+							 entity->held_table,
+							 touched == NULL ? "" :
+							 ssot_sql("EXISTS (SELECT FROM ssot_touched AS t WHERE t.id = k.%I) AND",
+									  entity->id_column),
+							 entity->id_column, entity->id_column);
+	ssot_statement_run(&statement);
+
+	if (count > 0)
+	{
+		statement.nrelations = 2;
+		statement.nargs = 2;
+		statement.argtypes = argtypes;
+		statement.args = args;
+		statement.nulls = nulls;
+		statement.sql = upsert_held_sql(entity);
+		ssot_statement_run(&statement);
+	}
+	tuplestore_end(held);
+	tuplestore_end(relations[1].rows);
+	return count;
+}
+
+Tuplestorestate *
+ssot_held_ids(SsotHolds *holds, int64 *count)
+{
+	TupleDesc	desc = ssot_id_desc(holds->entity);
+	Tuplestorestate *rows = tuplestore_begin_heap(true, false, work_mem);
+
+	*count = 0;
+	for (int i = 0; i < holds->count; i++)
+	{
+		bool		isnull = false;
+
+		if (holds->rows[i].written)
+			continue;
+		tuplestore_putvalues(rows, desc, &holds->rows[i].values[0], &isnull);
+		(*count)++;
+	}
+	return rows;
+}
+
+static Held *
+find_held(SsotHolds *holds, Datum id)
+{
+	for (int i = 0; i < holds->count; i++)
+		if (!holds->rows[i].written &&
+			datumIsEqual(holds->rows[i].values[0], id,
+						 holds->entity->id_typbyval, holds->entity->id_typlen))
+			return &holds->rows[i];
+	return NULL;
+}
+
+/* A golden row (id, fields, retired) of a held id. */
+static bool
+keep_golden_row(TupleTableSlot *slot, void *arg)
+{
+	SsotHolds  *holds = (SsotHolds *) arg;
+	int			nfields = holds->entity->nfields;
+	Held	   *held;
+	MemoryContext old;
+
+	slot_getallattrs(slot);
+	held = find_held(holds, slot->tts_values[0]);
+	if (held == NULL)
+		return true;
+	old = MemoryContextSwitchTo(holds->context);
+	held->golden = palloc0(sizeof(Datum) * Max(nfields, 1));
+	held->golden_nulls = palloc0(sizeof(bool) * Max(nfields, 1));
+	for (int f = 0; f < nfields; f++)
+	{
+		const SsotField *field = &holds->entity->fields[f];
+
+		held->golden_nulls[f] = slot->tts_isnull[f + 1];
+		if (!held->golden_nulls[f])
+			held->golden[f] = datumCopy(slot->tts_values[f + 1],
+										field->typbyval, field->typlen);
+	}
+	held->golden_retired = DatumGetBool(slot->tts_values[nfields + 1]);
+	MemoryContextSwitchTo(old);
+	return true;
+}
+
+void
+ssot_held_golden(SsotHolds *holds, Datum id, Datum **golden, bool **nulls,
+				 bool *retired, bool *late)
+{
+	const SsotEntity *entity = holds->entity;
+	Held	   *held;
+
+	if (!holds->golden_loaded)
+	{
+		int64		count;
+		SsotRelation relation = {"ssot_touched", ssot_id_desc(entity), NULL, 0};
+		SsotStatement statement = {.nrelations = 1, .relations = &relation};
+
+		relation.rows = ssot_held_ids(holds, &count);
+		relation.count = count;
+		statement.sql = ssot_sql("SELECT g.%I, %sg.retired_at IS NOT NULL"
+								 " FROM %T AS g JOIN ssot_touched AS t ON t.id = g.%I",
+								 entity->id_column, fields_and_comma(entity, "g."),
+								 ssot_relation_name(entity->relid), entity->id_column);
+		ssot_statement_each(&statement, keep_golden_row, holds);
+		holds->golden_loaded = true;
+	}
+	held = find_held(holds, id);
+	*golden = held->golden;
+	*nulls = held->golden_nulls;
+	*retired = held->golden_retired;
+	*late = held->late;
+}

@@ -1,0 +1,70 @@
+/*
+ * golden/hold.h
+ *		Writing merged rows, and holding back those that break a constraint.
+ */
+#ifndef SSOT_HOLD_H
+#define SSOT_HOLD_H
+
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+
+#include "entity/map.h"
+
+/* Merged rows: golden id, fields, ssot_retired. */
+typedef struct SsotMerged
+{
+	TupleDesc	desc;
+	Tuplestorestate *rows;
+	int64		count;
+} SsotMerged;
+
+/* Why a row cannot be written. */
+typedef struct SsotViolation
+{
+	const char *constraint;		/* name, or NULL */
+	const char *column;			/* name, or NULL */
+	int			sqlstate;
+	const char *reason;
+	const char *detail;			/* or NULL */
+} SsotViolation;
+
+/* NOT NULL and CHECK constraints and constant defaults of the table. */
+typedef struct SsotRowCheck SsotRowCheck;
+
+extern SsotRowCheck *ssot_row_check_create(const SsotEntity *entity, TimestampTz t);
+extern void ssot_row_check_free(SsotRowCheck *check);
+
+/* Put constant column defaults where no record has a value. */
+extern void ssot_row_defaults(SsotRowCheck *check, Datum *fields, bool *nulls);
+
+/* Test a merged row (id, fields, retired). */
+extern bool ssot_row_violates(SsotRowCheck *check, const Datum *values,
+							  const bool *nulls, SsotViolation *violation);
+
+/* The rows held in one settling pass. */
+typedef struct SsotHolds SsotHolds;
+
+extern SsotHolds *ssot_holds_create(const SsotEntity *entity, TupleDesc desc,
+									TimestampTz t, int64 run_id);
+extern void ssot_hold(SsotHolds *holds, const Datum *values, const bool *nulls,
+					  const SsotViolation *violation, bool late);
+
+/* Write merged rows; what breaks a constraint is held. */
+extern void ssot_write_merged(SsotHolds *holds, SsotMerged *merged,
+							  int64 *created, int64 *changed);
+
+/* Bring <entity>_held to what this pass found for the touched ids (NULL: all);
+ * returns how many are held. */
+extern int64 ssot_holds_write(SsotHolds *holds, Tuplestorestate *touched, int64 ntouched);
+
+/* Ids held in this pass, as rows (id); and the golden record that is in force
+ * for one of them (*golden NULL: there is none). */
+extern Tuplestorestate *ssot_held_ids(SsotHolds *holds, int64 *count);
+extern void ssot_held_golden(SsotHolds *holds, Datum id, Datum **golden,
+							 bool **nulls, bool *retired, bool *late);
+
+/* The descriptor of one id, and "is the field fed by any declared source". */
+extern TupleDesc ssot_id_desc(const SsotEntity *entity);
+extern bool ssot_field_is_fed(const SsotEntity *entity, int field);
+
+#endif							/* SSOT_HOLD_H */

@@ -1,0 +1,54 @@
+/*
+ * golden/link.h
+ *		Which golden record a source record belongs to.
+ */
+#ifndef SSOT_LINK_H
+#define SSOT_LINK_H
+
+#include "utils/tuplestore.h"
+
+#include "ingest/load.h"
+
+/* One record that takes part in linking. Staged records come first, in staged
+ * order, which is the order of (source index, key bytes). */
+typedef struct SsotNode
+{
+	int			source;			/* index */
+	const char *key;
+	bool		active;			/* its links are being decided */
+	bool		stored;			/* there was a record of this key before */
+	bool		had_id;
+	bool		has_id;
+	Datum		old_id;
+	Datum		id;
+	int64		old_tokens;
+} SsotNode;
+
+/* Golden record "lost" turned out to be "kept". */
+typedef struct SsotMerge
+{
+	Datum		lost;
+	Datum		kept;
+} SsotMerge;
+
+typedef struct SsotLinking
+{
+	int			nstaged;		/* keys staged; nodes[0 .. nstaged) */
+	int			nnodes;
+	SsotNode   *nodes;
+	int			nmerges;
+	SsotMerge  *merges;
+	Tuplestorestate *touched;	/* golden ids, with duplicates */
+	int64		ntouched;
+	int64	   *linked;			/* by source index: records that got an id they
+								 * did not have, or another */
+	bool		first_load;		/* nothing was stored before */
+} SsotLinking;
+
+/*
+ * Decide the golden id of every staged record, and of every stored record whose
+ * group they join or leave. Nothing is written, but new ids are drawn.
+ */
+extern SsotLinking *ssot_link(const SsotEntity *entity, const SsotIngest *ingest);
+
+#endif							/* SSOT_LINK_H */

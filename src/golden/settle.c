@@ -1,0 +1,381 @@
+/*
+ * golden/settle.c
+ *		Bringing golden records to what their source records say.
+ *
+ * One pass reads the records of the touched golden ids, group by group, decides
+ * each field (survivorship.c), tests the merged row against the NOT NULL and
+ * CHECK constraints of the table, and puts it into a tuplestore. One statement
+ * then updates and inserts what differs; what does not differ is not written.
+ *
+ * The table's other constraints (UNIQUE, EXCLUDE, FOREIGN KEY) are left to
+ * PostgreSQL: the statement runs in a subtransaction, and when it fails, the
+ * rows are written in halves until the rows at fault stand alone. Those are
+ * held (hold.c): their last good version stays, everything else goes through.
+ */
+#include "postgres.h"
+
+#include "ssot.h"
+#include "common/ident.h"
+#include "common/owner.h"
+#include "common/query.h"
+#include "common/settings.h"
+#include "golden/clock.h"
+#include "golden/hold.h"
+#include "golden/settle.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/memutils.h"
+
+const SsotSettleObserver *ssot_settle_observer = NULL;
+
+/* ---- reading groups ------------------------------------------------------ */
+
+typedef struct GroupReader
+{
+	const SsotEntity *entity;
+	SsotGroupCallback callback;
+	void	   *arg;
+	TupleDesc	desc;			/* golden id, then a record */
+	MemoryContext context;		/* of the group being gathered */
+	MemoryContext work;			/* of the callback */
+	bool		started;
+	int			capacity;
+	SsotGroup	group;
+} GroupReader;
+
+static int
+compare_records(const void *a, const void *b)
+{
+	const SsotRecord *x = (const SsotRecord *) a;
+	const SsotRecord *y = (const SsotRecord *) b;
+	int			result = x->source - y->source;
+
+	if (result == 0)
+		result = strcmp(x->key, y->key);
+	return result != 0 ? result : x->copy - y->copy;
+}
+
+static void
+emit_group(GroupReader *reader)
+{
+	MemoryContext old;
+
+	if (!reader->started)
+		return;
+	if (reader->group.nrecords > 1)
+		qsort(reader->group.records, reader->group.nrecords, sizeof(SsotRecord),
+			  compare_records);
+	old = MemoryContextSwitchTo(reader->work);
+	reader->callback(&reader->group, reader->arg);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(reader->work);
+	reader->started = false;
+}
+
+static Jsonb *
+jsonb_or_null(Datum value, bool isnull)
+{
+	return isnull ? NULL : DatumGetJsonbP(value);
+}
+
+/* Fill a record from a row that is (golden id, record columns). */
+static void
+fill_record(const SsotEntity *entity, SsotRecord *record, Datum *values, bool *nulls)
+{
+	record->source = ssot_entity_source_id(entity, DatumGetInt32(values[SSOT_REC_SOURCE]));
+	record->key = TextDatumGetCString(values[SSOT_REC_KEY]);
+	record->copy = DatumGetInt32(values[SSOT_REC_COPY]);
+	record->has_updated_at = !nulls[SSOT_REC_UPDATED_AT];
+	record->updated_at = record->has_updated_at ?
+		DatumGetTimestampTz(values[SSOT_REC_UPDATED_AT]) : 0;
+	record->from = DatumGetTimestampTz(values[SSOT_REC_FROM]);
+	record->times = jsonb_or_null(values[SSOT_REC_TIMES], nulls[SSOT_REC_TIMES]);
+	record->refs = jsonb_or_null(values[SSOT_REC_REFS], nulls[SSOT_REC_REFS]);
+	record->detail = jsonb_or_null(values[SSOT_REC_DETAIL], nulls[SSOT_REC_DETAIL]);
+	record->values = values + SSOT_REC_FIELDS + 1;
+	record->nulls = nulls + SSOT_REC_FIELDS + 1;
+}
+
+static bool
+gather_record(TupleTableSlot *slot, void *arg)
+{
+	GroupReader *reader = (GroupReader *) arg;
+	const SsotEntity *entity = reader->entity;
+	bool		isnull;
+	Datum		id = slot_getattr(slot, 1, &isnull);
+	MemoryContext old;
+	MinimalTuple copy;
+	HeapTupleData tuple;
+	Datum	   *values;
+	bool	   *nulls;
+
+	CHECK_FOR_INTERRUPTS();
+	if (isnull)
+		return true;
+	if (reader->started &&
+		!datumIsEqual(id, reader->group.id, entity->id_typbyval, entity->id_typlen))
+		emit_group(reader);
+	if (!reader->started)
+	{
+		MemoryContextReset(reader->context);
+		old = MemoryContextSwitchTo(reader->context);
+		reader->started = true;
+		reader->capacity = 4;
+		reader->group.id = datumCopy(id, entity->id_typbyval, entity->id_typlen);
+		reader->group.nrecords = 0;
+		reader->group.records = palloc(sizeof(SsotRecord) * reader->capacity);
+		MemoryContextSwitchTo(old);
+	}
+
+	/* a touched id without any record: a group of none */
+	slot_getattr(slot, 1 + SSOT_REC_SOURCE, &isnull);
+	if (isnull)
+		return true;
+
+	old = MemoryContextSwitchTo(reader->context);
+	copy = ExecCopySlotMinimalTuple(slot);
+	tuple.t_len = copy->t_len + MINIMAL_TUPLE_OFFSET;
+	tuple.t_data = (HeapTupleHeader) ((char *) copy - MINIMAL_TUPLE_OFFSET);
+	values = palloc(sizeof(Datum) * reader->desc->natts);
+	nulls = palloc(sizeof(bool) * reader->desc->natts);
+	heap_deform_tuple(&tuple, reader->desc, values, nulls);
+	if (reader->group.nrecords == reader->capacity)
+	{
+		reader->capacity *= 2;
+		reader->group.records = repalloc(reader->group.records,
+										 sizeof(SsotRecord) * reader->capacity);
+	}
+	fill_record(entity, &reader->group.records[reader->group.nrecords], values, nulls);
+	if (reader->group.records[reader->group.nrecords].source >= 0)
+		reader->group.nrecords++;
+	MemoryContextSwitchTo(old);
+	return true;
+}
+
+TupleDesc
+ssot_id_desc(const SsotEntity *entity)
+{
+	TupleDesc	desc = CreateTemplateTupleDesc(1);
+
+	TupleDescInitEntry(desc, 1, "id", entity->id_type, -1, 0);
+	return desc;
+}
+
+/*
+ * SELECT t.id, s.ssot_source, ... s.<fields>
+ *   FROM ssot_touched AS t LEFT JOIN golden_ssot.customer_source AS s
+ *     ON s.customer_id = t.id
+ *  ORDER BY 1
+ *
+ * or, for all: the same from customer_source alone, where it has a golden id.
+ */
+static char *
+groups_sql(const SsotEntity *entity, bool all)
+{
+	char	   *columns = ssot_record_columns(entity, "s.");
+
+	if (all)
+		return ssot_sql("SELECT s.%I, %s FROM %T AS s WHERE s.%I IS NOT NULL ORDER BY 1",
+						entity->id_column, columns, entity->source_table,
+						entity->id_column);
+	return ssot_sql("SELECT t.id, %s FROM ssot_touched AS t"
+					" LEFT JOIN %T AS s ON s.%I = t.id ORDER BY 1",
+					columns, entity->source_table, entity->id_column);
+}
+
+/* The descriptor of such a row: the golden id in front of a record. */
+static TupleDesc
+group_row_desc(const SsotEntity *entity)
+{
+	TupleDesc	record = ssot_record_desc(entity, false);
+	TupleDesc	desc = CreateTemplateTupleDesc(record->natts + 1);
+
+	TupleDescInitEntry(desc, 1, "ssot_id", entity->id_type, -1, 0);
+	for (int i = 1; i <= record->natts; i++)
+		TupleDescCopyEntry(desc, i + 1, record, i);
+	return desc;
+}
+
+void
+ssot_groups_each(const SsotEntity *entity, Tuplestorestate *touched,
+				 int64 ntouched, SsotGroupCallback callback, void *arg)
+{
+	GroupReader reader = {0};
+	SsotRelation relation = {"ssot_touched", ssot_id_desc(entity), touched, ntouched};
+	SsotStatement statement = {
+		.sql = groups_sql(entity, touched == NULL),
+		.nrelations = touched == NULL ? 0 : 1,
+		.relations = &relation,
+	};
+
+	reader.entity = entity;
+	reader.callback = callback;
+	reader.arg = arg;
+	reader.desc = group_row_desc(entity);
+	reader.context = AllocSetContextCreate(CurrentMemoryContext, "ssot group",
+										   ALLOCSET_DEFAULT_SIZES);
+	reader.work = AllocSetContextCreate(CurrentMemoryContext, "ssot group work",
+										ALLOCSET_DEFAULT_SIZES);
+	ssot_statement_each(&statement, gather_record, &reader);
+	emit_group(&reader);
+	MemoryContextDelete(reader.work);
+	MemoryContextDelete(reader.context);
+}
+
+/* ---- deciding ------------------------------------------------------------ */
+
+typedef struct SettlePass
+{
+	const SsotEntity *entity;
+	SsotSurvivor *survivor;
+	SsotRowCheck *check;
+	SsotMerged	merged;
+	SsotHolds  *holds;
+	void	   *observer;
+	SsotWinner *winners;
+	Datum	   *values;			/* id, fields, retired: a merged row */
+	bool	   *nulls;
+} SettlePass;
+
+/* Gone when no system and no person's row is left; a pin alone keeps nothing alive. */
+static bool
+is_retired(const SsotEntity *entity, const SsotGroup *group)
+{
+	for (int r = 0; r < group->nrecords; r++)
+		if (group->records[r].copy == 0 &&
+			!entity->sources[group->records[r].source].is_steward)
+			return false;
+	return true;
+}
+
+static void
+settle_group(const SsotGroup *group, void *arg)
+{
+	SettlePass *pass = (SettlePass *) arg;
+	const SsotEntity *entity = pass->entity;
+	bool		retired = is_retired(entity, group);
+	SsotViolation violation;
+
+	pass->values[0] = group->id;
+	pass->nulls[0] = false;
+	ssot_survive(pass->survivor, group, pass->winners, pass->values + 1, pass->nulls + 1);
+	ssot_row_defaults(pass->check, pass->values + 1, pass->nulls + 1);
+	pass->values[entity->nfields + 1] = BoolGetDatum(retired);
+	pass->nulls[entity->nfields + 1] = false;
+
+	if (!retired && ssot_row_violates(pass->check, pass->values, pass->nulls, &violation))
+	{
+		ssot_hold(pass->holds, pass->values, pass->nulls, &violation, false);
+		return;
+	}
+	tuplestore_putvalues(pass->merged.rows, pass->merged.desc, pass->values, pass->nulls);
+	pass->merged.count++;
+	if (pass->observer != NULL)
+		ssot_settle_observer->group(pass->observer, group, pass->values + 1,
+									pass->nulls + 1, retired, pass->winners, false);
+}
+
+/* Tell the observer of a held group, with its last good values. */
+static void
+observe_held_group(const SsotGroup *group, void *arg)
+{
+	SettlePass *pass = (SettlePass *) arg;
+	bool		late;
+	bool		retired;
+	Datum	   *golden;
+	bool	   *golden_nulls;
+	Datum	   *merged = pass->values + 1;
+
+	ssot_survive(pass->survivor, group, pass->winners, merged, pass->nulls + 1);
+	ssot_held_golden(pass->holds, group->id, &golden, &golden_nulls, &retired, &late);
+	ssot_settle_observer->group(pass->observer, group, golden, golden_nulls,
+								retired, pass->winners, late);
+}
+
+static TupleDesc
+merged_desc(const SsotEntity *entity)
+{
+	TupleDesc	desc = CreateTemplateTupleDesc(entity->nfields + 2);
+
+	TupleDescInitEntry(desc, 1, entity->id_column, entity->id_type, -1, 0);
+	for (int f = 0; f < entity->nfields; f++)
+	{
+		const SsotField *field = &entity->fields[f];
+
+		TupleDescInitEntry(desc, f + 2, field->name, field->base_type, field->base_typmod, 0);
+		TupleDescInitEntryCollation(desc, f + 2, field->collation);
+	}
+	TupleDescInitEntry(desc, entity->nfields + 2, "ssot_retired", BOOLOID, -1, 0);
+	return desc;
+}
+
+void
+ssot_settle(const SsotEntity *entity, Tuplestorestate *touched, int64 ntouched,
+			TimestampTz t, int64 run_id, SsotSettleFigures *figures)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "ssot settle",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	int			settings = ssot_settings_begin(true);
+	SsotUser	user = ssot_become_owner(entity->relid);
+	SettlePass	pass = {0};
+
+	ssot_machine_begin();
+	pass.entity = entity;
+	pass.survivor = ssot_survivor_create(entity);
+	pass.check = ssot_row_check_create(entity, t);
+	pass.winners = palloc(sizeof(SsotWinner) * Max(entity->nfields, 1));
+	pass.values = palloc(sizeof(Datum) * (entity->nfields + 2));
+	pass.nulls = palloc(sizeof(bool) * (entity->nfields + 2));
+	pass.merged.desc = merged_desc(entity);
+	pass.merged.rows = tuplestore_begin_heap(true, false, work_mem);
+	pass.holds = ssot_holds_create(entity, pass.merged.desc, t, run_id);
+	if (ssot_settle_observer != NULL)
+		pass.observer = ssot_settle_observer->begin(entity, touched, ntouched, t,
+													run_id, figures);
+
+	ssot_groups_each(entity, touched, ntouched, settle_group, &pass);
+	ssot_write_merged(pass.holds, &pass.merged, &figures->created, &figures->changed);
+	figures->held += ssot_holds_write(pass.holds, touched, ntouched);
+	if (pass.observer != NULL)
+	{
+		int64		nheld;
+		Tuplestorestate *held = ssot_held_ids(pass.holds, &nheld);
+
+		if (nheld > 0)
+			ssot_groups_each(entity, held, nheld, observe_held_group, &pass);
+		ssot_settle_observer->end(pass.observer);
+	}
+	tuplestore_end(pass.merged.rows);
+	ssot_row_check_free(pass.check);
+
+	ssot_machine_end();
+	ssot_restore_user(user);
+	ssot_settings_end(settings);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+void
+ssot_settle_ids(const SsotEntity *entity, const Datum *ids, int nids, TimestampTz t)
+{
+	TupleDesc	desc = ssot_id_desc(entity);
+	Tuplestorestate *touched = tuplestore_begin_heap(true, false, work_mem);
+	SsotSettleFigures figures = {0};
+	bool		isnull = false;
+
+	for (int i = 0; i < nids; i++)
+	{
+		Datum		id = ids[i];
+
+		tuplestore_putvalues(touched, desc, &id, &isnull);
+	}
+	figures.drift_opened = palloc0(sizeof(int64) * Max(entity->nsources, 1));
+	figures.drift_closed = palloc0(sizeof(int64) * Max(entity->nsources, 1));
+	ssot_settle(entity, touched, nids, t, 0, &figures);
+	tuplestore_end(touched);
+}
