@@ -21,14 +21,14 @@
 #include "ssot.h"
 
 #include "access/xact.h"
-#include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
+#include "nodes/pg_list.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "common/query.h"
 #include "text/blank.h"
 #include "text/chars.h"
 #include "text/normalize.h"
@@ -76,36 +76,24 @@ typedef struct Decision
 	bool		is_blank;
 } Decision;
 
-/*
- * Read all decisions.  THE ONLY USE OF SPI IN src/text: to be rewired to
- * common/query.c.
- *
- *		SELECT b.word, b.is_blank
- *		  FROM ssot.blank_word AS b
- */
-static Decision *
-read_decisions(int *count)
+static SsotQuery read_decisions_query = {
+	.sql = "SELECT b.word, b.is_blank\n"
+	"  FROM ssot.blank_word AS b",
+	.read_only = true,
+};
+
+/* SsotRowCallback: append a Decision to the List. */
+static bool
+append_decision(TupleTableSlot *slot, void *arg)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	Decision   *decisions;
+	List	  **decisions = arg;
+	Decision   *decision = palloc(sizeof(Decision));
+	bool		isnull;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute("SELECT b.word, b.is_blank FROM ssot.blank_word AS b", true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read ssot.blank_word");
-	*count = (int) SPI_processed;
-	decisions = MemoryContextAlloc(caller, Max(*count, 1) * sizeof(Decision));
-	for (int i = 0; i < *count; i++)
-	{
-		HeapTuple	row = SPI_tuptable->vals[i];
-		bool		isnull;
-
-		decisions[i].word = MemoryContextStrdup(caller,
-												SPI_getvalue(row, SPI_tuptable->tupdesc, 1));
-		decisions[i].is_blank = DatumGetBool(SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &isnull));
-	}
-	SPI_finish();
-	return decisions;
+	decision->word = TextDatumGetCString(slot_getattr(slot, 1, &isnull));
+	decision->is_blank = DatumGetBool(slot_getattr(slot, 2, &isnull));
+	*decisions = lappend(*decisions, decision);
+	return true;
 }
 
 /*
@@ -175,24 +163,25 @@ SsotBlankWords *
 ssot_blank_words_load(void)
 {
 	SsotBlankWords *words;
-	Decision   *decisions;
-	int			count;
+	List	   *decisions = NIL;
+	ListCell   *cell;
 
-	decisions = read_decisions(&count);
+	ssot_query_each(&read_decisions_query, NULL, NULL, append_decision, &decisions);
 	words = palloc0(offsetof(SsotBlankWords, word) +
-					(lengthof(built_in_words) + count) * sizeof(Word));
+					(lengthof(built_in_words) + list_length(decisions)) * sizeof(Word));
 	words->utf8 = (GetDatabaseEncoding() == PG_UTF8);
 	for (int i = 0; i < (int) lengthof(built_in_words); i++)
 		add_word(words, built_in_words[i], strlen(built_in_words[i]), true);
-	for (int i = 0; i < count; i++)
+	foreach(cell, decisions)
 	{
+		const Decision *decision = lfirst(cell);
 		int			len;
-		const char *word = fold_word(decisions[i].word, strlen(decisions[i].word), &len);
+		const char *word = fold_word(decision->word, strlen(decision->word), &len);
 		int			at = find_word(words, word, len);
 
-		if (!decisions[i].is_blank && at >= 0)
+		if (!decision->is_blank && at >= 0)
 			words->word[at] = words->word[--words->count];
-		else if (decisions[i].is_blank && at < 0 && len > 0 && len <= MAX_WORD)
+		else if (decision->is_blank && at < 0 && len > 0 && len <= MAX_WORD)
 			add_word(words, word, len, false);
 	}
 	qsort(words->word, words->count, sizeof(Word), word_cmp);
