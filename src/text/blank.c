@@ -43,7 +43,8 @@ PG_FUNCTION_INFO_V1(ssot_blank_word_form);
 /* In the form that ssot_blank_word_form() gives. */
 static const char *const built_in_words[] = {
 	"n/a", "#n/a", "n.a.", "n.a", "n / a", "<n/a>", "(n/a)",
-	"null", "(null)", "<null>", "[null]", "\\n",	/* "\N" of COPY and mysqldump */
+	"null", "(null)", "<null>", "[null]", "\\n",	/* "\N" of COPY and
+													 * mysqldump */
 	"none", "(none)", "<none>", "undefined",
 	"(blank)", "<blank>", "(empty)", "<empty>", "#null!",
 	"not applicable", "not available", "not specified", "not provided",
@@ -317,8 +318,8 @@ ssot_is_blank(const SsotBlankWords *words, const char *s, int len)
 	last = (unsigned char) s[len - 1];
 
 	/*
-	 * Printable ASCII at both ends: nothing to trim.  Then it is no word if it
-	 * is longer than any spelling of one, or if no word begins like it.
+	 * Printable ASCII at both ends: nothing to trim.  Then it is no word if
+	 * it is longer than any spelling of one, or if no word begins like it.
 	 */
 	if ((unsigned char) (first - '!') <= '~' - '!' &&
 		(unsigned char) (last - '!') <= '~' - '!')

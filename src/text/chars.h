@@ -17,8 +17,8 @@ typedef enum SsotCharClass
 	SSOT_CHAR_ORDINARY,
 	SSOT_CHAR_SPACE,			/* white space and control characters */
 	SSOT_CHAR_INVISIBLE,		/* zero width, soft hyphen, marks of direction */
-	SSOT_CHAR_JOINER			/* U+200C and U+200D: invisible, but spelling in
-								 * Persian and Indic scripts and in emoji */
+	SSOT_CHAR_JOINER			/* U+200C and U+200D: invisible, but spelling
+								 * in Persian and Indic scripts and in emoji */
 } SsotCharClass;
 
 #define SSOT_REPLACEMENT_CHAR	0xFFFD

@@ -94,7 +94,7 @@ country_key(char *key, const char *utf8, int len)
 	if (*s == '\0' || strlen(s) >= MAX_KEY)
 		return false;
 	memset(key, 0, MAX_KEY);
-	strcpy(key, s);
+	strlcpy(key, s, MAX_KEY);
 	return true;
 }
 

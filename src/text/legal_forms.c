@@ -403,7 +403,7 @@ const SsotLegalForm ssot_native_forms[] = {
 	{"(同)", AB, "JP"},
 	{"合資会社", AB, "JP"},
 	{"合名会社", AB, "JP"},
-	{"一般社団法人", AB, "JP"},
+	{"\344\270\200般社団法人", AB, "JP"},	/* pg_bsd_indent breaks U+4E00 */
 	{"有限公司", A, "CN TW HK"},
 	{"有限责任公司", A, "CN"},
 	{"有限責任公司", A, "TW"},
