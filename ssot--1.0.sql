@@ -366,9 +366,9 @@ COMMENT ON FUNCTION ssot.blank_word_form(text) IS
 
 CREATE FUNCTION ssot.add_blank_word(word text) RETURNS boolean
     LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
-    AS $$
+BEGIN ATOMIC
     WITH asked AS (
-        SELECT ssot.blank_word_form($1) AS word
+        SELECT ssot.blank_word_form(add_blank_word.word) AS word
     ), written AS (
         INSERT INTO ssot.blank_word AS b (word, is_blank)
         SELECT a.word, true
@@ -377,26 +377,26 @@ CREATE FUNCTION ssot.add_blank_word(word text) RETURNS boolean
     )
     SELECT NOT EXISTS (SELECT
                          FROM ssot.blank_words() AS w
-                         JOIN asked AS a ON a.word OPERATOR(pg_catalog.=) w.word)
-$$;
+                         JOIN asked AS a ON a.word = w.word);
+END;
 COMMENT ON FUNCTION ssot.add_blank_word(text) IS
 'Let a word count as blank from the next statement on, in any case, width and spacing. True if it did not before. Values that are already golden stay until the next full reconciliation. NULL in, NULL out. Errors: empty, or longer than 64 bytes (22023).';
 
 CREATE FUNCTION ssot.drop_blank_word(word text) RETURNS boolean
     LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
-    AS $$
+BEGIN ATOMIC
     WITH known AS (
         SELECT w.word
           FROM ssot.blank_words() AS w
-         WHERE w.word OPERATOR(pg_catalog.=) ssot.blank_word_form($1)
+         WHERE w.word = ssot.blank_word_form(drop_blank_word.word)
     ), written AS (
         INSERT INTO ssot.blank_word AS b (word, is_blank)
         SELECT k.word, false
           FROM known AS k
             ON CONFLICT (word) DO UPDATE SET is_blank = false
     )
-    SELECT EXISTS (SELECT FROM known AS k)
-$$;
+    SELECT EXISTS (SELECT FROM known AS k);
+END;
 COMMENT ON FUNCTION ssot.drop_blank_word(text) IS
 'Let a word, built-in or added, no longer count as blank from the next statement on. False if it did not anyway: nothing is changed then. NULL in, NULL out. Errors: empty, or longer than 64 bytes (22023).';
 
