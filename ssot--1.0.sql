@@ -248,6 +248,7 @@ CREATE TABLE ssot.reconcile_run (
     run_by      text NOT NULL
 );
 SELECT pg_catalog.pg_extension_config_dump('ssot.reconcile_run', '');
+CREATE INDEX reconcile_run_entity_idx ON ssot.reconcile_run (entity, started_at);
 COMMENT ON TABLE ssot.reconcile_run IS 'Every run of ssot.reconcile and every failure that ssot.reconcile_all met.';
 COMMENT ON COLUMN ssot.reconcile_run.run_id IS 'Number of the run';
 COMMENT ON COLUMN ssot.reconcile_run.entity IS 'The entity that was reconciled';
@@ -486,6 +487,74 @@ COMMENT ON FUNCTION ssot.is_country(text) IS
 -- ============================================================================
 
 
+CREATE FUNCTION ssot.reconcile(entity regclass, "full" boolean DEFAULT false, accept_deletes boolean DEFAULT false,
+    OUT source text, OUT system text, OUT rows_read bigint, OUT rows_new bigint, OUT rows_changed bigint,
+    OUT retired bigint, OUT quarantined bigint, OUT linked bigint, OUT golden_changed bigint, OUT held bigint,
+    OUT drift_opened bigint, OUT drift_closed bigint, OUT seconds numeric)
+RETURNS SETOF record
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_reconcile';
+COMMENT ON FUNCTION ssot.reconcile(regclass, boolean, boolean) IS 'Reads the sources of an entity, links their records, brings golden records, history and drift up to date, and returns the figures: one row per source and one, named (golden), for the canonical table. Atomic: an error or a cancel leaves nothing half done. full reads every row anew and settles every golden record; accept_deletes lets more records vanish than max_retire allows. Errors: SS001 too many rows for quarantine, SS002 too many records gone. Locks: the entity against other runs; its clock, against writers, once it begins to write. Needs ownership of the table.';
+
+CREATE PROCEDURE ssot.reconcile_all(entities regclass[] DEFAULT NULL, "full" boolean DEFAULT false)
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'ssot_reconcile_all';
+COMMENT ON PROCEDURE ssot.reconcile_all(regclass[], boolean) IS 'Reconciles all entities, or those named, parents before those that refer to them, and commits after each. A failure is recorded in ssot.reconcile_run and does not stop the others; at the end the call raises SS004 naming those that failed. Cannot run inside a transaction block.';
+
+CREATE VIEW ssot.progress WITH (security_invoker = true) AS
+SELECT a.pid,
+       m.parts[1] AS entity,
+       m.parts[2] AS phase,
+       pg_catalog.clock_timestamp() - a.query_start AS running_for,
+       a.usename::text AS run_by
+  FROM pg_catalog.pg_stat_activity AS a
+ CROSS JOIN LATERAL pg_catalog.regexp_match(a.query, '^ssot: reconciling (.*): ([^:]*)$') AS m (parts)
+ WHERE a.state = 'active'
+   AND m.parts IS NOT NULL;
+COMMENT ON VIEW ssot.progress IS 'Reconciliations that are running now, in any session of the server whose activity the caller may see.';
+COMMENT ON COLUMN ssot.progress.pid IS 'Process that runs it; pg_cancel_backend(pid) ends it with nothing half done';
+COMMENT ON COLUMN ssot.progress.entity IS 'Entity that is being reconciled';
+COMMENT ON COLUMN ssot.progress.phase IS 'What the run is doing';
+COMMENT ON COLUMN ssot.progress.running_for IS 'How long the statement has been running';
+COMMENT ON COLUMN ssot.progress.run_by IS 'Role that runs it';
+
+CREATE FUNCTION ssot.schedule(entity regclass, schedule text)
+RETURNS bigint
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_schedule';
+COMMENT ON FUNCTION ssot.schedule(regclass, text) IS 'Reconciles the entity on a schedule in cron''s notation (''0 2 * * *'': every night at two), through pg_cron, as the caller. Replaces the caller''s schedule of the entity; returns the job''s number. Error with a hint where pg_cron is not loaded or lives in another database.';
+
+CREATE FUNCTION ssot.unschedule(entity regclass)
+RETURNS boolean
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_unschedule';
+COMMENT ON FUNCTION ssot.unschedule(regclass) IS 'Ends the caller''s schedule of the entity; false if there was none.';
+
+CREATE FUNCTION ssot.list_schedules(
+    OUT entity text, OUT schedule text, OUT run_by text, OUT active boolean, OUT job_id bigint,
+    OUT last_start timestamptz, OUT last_status text, OUT last_message text)
+RETURNS SETOF record
+LANGUAGE c STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_schedules';
+COMMENT ON FUNCTION ssot.list_schedules() IS 'What ssot.schedules shows. No rows where pg_cron is not in this database.';
+
+CREATE VIEW ssot.schedules WITH (security_invoker = true) AS
+SELECT s.entity, s.schedule, s.run_by, s.active, s.job_id, s.last_start, s.last_status, s.last_message
+  FROM ssot.list_schedules() AS s;
+COMMENT ON VIEW ssot.schedules IS 'Reconciliations on a schedule, with the outcome of the last start. No rows where pg_cron is not in this database.';
+COMMENT ON COLUMN ssot.schedules.entity IS 'Entity that is reconciled';
+COMMENT ON COLUMN ssot.schedules.schedule IS 'When, in cron''s notation';
+COMMENT ON COLUMN ssot.schedules.run_by IS 'Role the job runs as';
+COMMENT ON COLUMN ssot.schedules.active IS 'Whether pg_cron starts it';
+COMMENT ON COLUMN ssot.schedules.job_id IS 'pg_cron''s number of the job';
+COMMENT ON COLUMN ssot.schedules.last_start IS 'When it was last started';
+COMMENT ON COLUMN ssot.schedules.last_status IS 'How that ended';
+COMMENT ON COLUMN ssot.schedules.last_message IS 'What it said';
+
 -- end of II.6
 
 
@@ -493,6 +562,11 @@ COMMENT ON FUNCTION ssot.is_country(text) IS
 -- II.7  grants: what PUBLIC may not do
 -- ============================================================================
 
+
+REVOKE ALL ON FUNCTION ssot.reconcile(regclass, boolean, boolean) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE ssot.reconcile_all(regclass[], boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ssot.schedule(regclass, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ssot.unschedule(regclass) FROM PUBLIC;
 
 -- end of II.7
 
