@@ -315,7 +315,7 @@ CREATE FUNCTION ssot.normalize_company(value text) RETURNS text
     LANGUAGE c STABLE STRICT PARALLEL SAFE COST 20
     AS 'MODULE_PATHNAME', 'ssot_normalize_company';
 COMMENT ON FUNCTION ssot.normalize_company(text) IS
-'A key for comparing company names: words of normalize_key without punctuation ("&" is "and"), legal forms of some 60 countries taken off (list: src/text/legal_forms.c), a leading "the" too. Never takes the last word: a name that is only a legal form is its own key; a name of punctuation only gives normalize_key. NULL if nothing is left. STABLE: ICU. Errors as normalize_text.';
+'A key for comparing company names: words of normalize_key without punctuation ("&" is "and"), legal forms of some 80 countries taken off (list: src/text/legal_forms.c), a leading "the" too. Never takes the last word: a name that is only a legal form is its own key; a name of punctuation only gives normalize_key. NULL if nothing is left. STABLE: ICU. Errors as normalize_text.';
 
 CREATE FUNCTION ssot.normalize_person(value text) RETURNS text
     LANGUAGE c STABLE STRICT PARALLEL SAFE COST 20

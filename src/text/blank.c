@@ -110,14 +110,13 @@ read_decisions(int *count)
 
 /*
  * The form in which words and values are compared: clean, NFKC, case folded.
- * UTF-8.
+ * UTF-8 in, UTF-8 out.
  */
 static const char *
-fold_word(const char *s, int len, int *outlen)
+fold_utf8(const char *s, int len, int *outlen)
 {
-	const char *u = ssot_utf8_from_server(s, len, &len);
+	const char *u = ssot_utf8_clean(s, len, true, &len);
 
-	u = ssot_utf8_clean(u, len, true, &len);
 	if (!ssot_is_ascii(u, len))
 	{
 		u = ssot_nfkc_fold(u, len, &len);
@@ -132,6 +131,15 @@ fold_word(const char *s, int len, int *outlen)
 	}
 	*outlen = len;
 	return u;
+}
+
+/* The same of a string in the server's encoding. */
+static const char *
+fold_word(const char *s, int len, int *outlen)
+{
+	const char *u = ssot_utf8_from_server(s, len, &len);
+
+	return fold_utf8(u, len, outlen);
 }
 
 static int
@@ -257,7 +265,12 @@ is_blank_slow(const SsotBlankWords *words, const char *s, int len)
 	int			n = 0;
 
 	if (!words->utf8)
+	{
+		/* bytes of no known meaning, which must not stop a load */
+		if (GetDatabaseEncoding() == PG_SQL_ASCII && !pg_verify_mbstr(PG_UTF8, s, len, true))
+			return false;
 		s = ssot_utf8_from_server(s, len, &len);
+	}
 	trim(&s, &len);
 	if (len == 0)
 		return true;
@@ -285,8 +298,22 @@ not_ascii:
 	/* full-width letters are three bytes for one, hence the factor */
 	if (len > 4 * words->longest)
 		return false;
-	s = fold_word(s, len, &len);
+	s = fold_utf8(s, len, &len);
 	return len == 0 || is_word(words, s, len);
+}
+
+/*
+ * Does a character that begins with this byte leave the one before it as it
+ * is?  Accents that NFKC sets on an ASCII letter are in U+0300 to U+037F, so
+ * letters of U+00C0 to U+05FF without those, which begin with C3 to D7, do;
+ * beyond them are invisible characters, which are looked at more closely.
+ */
+static bool
+leaves_first_alone(const SsotBlankWords *words, unsigned char second)
+{
+	return second < 0x80 ||
+		(words->utf8 && second >= 0xC3 && second <= 0xD7 &&
+		 second != 0xCC && second != 0xCD);
 }
 
 bool
@@ -302,8 +329,7 @@ ssot_is_blank(const SsotBlankWords *words, const char *s, int len)
 
 	/*
 	 * Printable ASCII at both ends: nothing to trim.  Then it is no word if it
-	 * is longer than any spelling of one, or if no word begins like it; a
-	 * second character outside ASCII might be an accent on the first.
+	 * is longer than any spelling of one, or if no word begins like it.
 	 */
 	if ((unsigned char) (first - '!') <= '~' - '!' &&
 		(unsigned char) (last - '!') <= '~' - '!')
@@ -311,7 +337,7 @@ ssot_is_blank(const SsotBlankWords *words, const char *s, int len)
 		if (len > 4 * words->longest)
 			return false;
 		if (!words->begins[(unsigned char) ssot_ascii_lower((char) first)] &&
-			(len == 1 || (unsigned char) s[1] < 0x80))
+			(len == 1 || leaves_first_alone(words, (unsigned char) s[1])))
 			return false;
 	}
 	return is_blank_slow(words, s, len);

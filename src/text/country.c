@@ -223,6 +223,32 @@ country_by_code(const char *s, int len)
 }
 
 /*
+ * A code between full stops and spaces, or in full-width letters: "U.S.",
+ * "usa\r".  Other punctuation is not passed over ("n/a" is not Namibia), and
+ * other scripts are not read (Egypt's own name is "msr" in Latin letters, and
+ * MSR is Montserrat).
+ */
+static const SsotCountry *
+country_by_loose_code(const char *utf8, int len)
+{
+	char		code[3];
+	int			n = 0;
+
+	utf8 = ssot_utf8_clean(utf8, len, true, &len);
+	if (!ssot_is_ascii(utf8, len))
+		utf8 = ssot_nfkc(utf8, len, &len);
+	for (int i = 0; i < len; i++)
+	{
+		if (utf8[i] == '.' || utf8[i] == ' ')
+			continue;
+		if (n == lengthof(code))
+			return NULL;
+		code[n++] = utf8[i];
+	}
+	return country_by_code(code, n);
+}
+
+/*
  * The country that s (in the server's encoding) names, or NULL.
  */
 const SsotCountry *
@@ -242,7 +268,8 @@ ssot_country_find(const char *s, int len)
 	utf8 = ssot_utf8_from_server(s, len, &n);
 	if (!country_key(key, utf8, n))
 		return NULL;
-	country = country_by_code(key, strlen(key));	/* "U.S.", "usa\r" */
+
+	country = country_by_loose_code(utf8, n);
 	if (country != NULL)
 		return country;
 

@@ -6,7 +6,7 @@
  * in bytes) and returns one in the server's encoding: palloc'd in the current
  * memory context, or the input itself if it was in order already (then
  * *outlen == len and the pointers are equal).  NULL means that nothing is
- * left.  Errors: text longer than 16 MB (program_limit_exceeded), a result
+ * left.  Errors: non-ASCII text longer than 16 MB (program_limit_exceeded), a result
  * that the server's encoding cannot hold (untranslatable_character).
  */
 #ifndef SSOT_TEXT_NORMALIZE_H
