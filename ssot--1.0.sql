@@ -248,6 +248,7 @@ CREATE TABLE ssot.reconcile_run (
     run_by      text NOT NULL
 );
 SELECT pg_catalog.pg_extension_config_dump('ssot.reconcile_run', '');
+CREATE INDEX reconcile_run_entity_idx ON ssot.reconcile_run (entity, started_at);
 COMMENT ON TABLE ssot.reconcile_run IS 'Every run of ssot.reconcile and every failure that ssot.reconcile_all met.';
 COMMENT ON COLUMN ssot.reconcile_run.run_id IS 'Number of the run';
 COMMENT ON COLUMN ssot.reconcile_run.entity IS 'The entity that was reconciled';
@@ -453,6 +454,197 @@ COMMENT ON FUNCTION ssot.is_country(text) IS
 -- II.2  entity: the Entity Map (systems, entities, sources, authority, code lists)
 -- ============================================================================
 
+-- Systems
+
+CREATE FUNCTION ssot.create_system(system text, owner text, description text DEFAULT NULL)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_create_system'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.create_system(text, text, text) IS 'Declares a system that holds copies of the truth, and who answers for it. Names contain neither ":" nor "." and are unique; an error otherwise, and for a null or empty name or owner.';
+
+CREATE FUNCTION ssot.alter_system(system text, owner text DEFAULT NULL, description text DEFAULT NULL)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_alter_system'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.alter_system(text, text, text) IS 'Changes the owner or the description of a system; NULL leaves it as it is. An error if there is no such system or it is built in.';
+
+CREATE FUNCTION ssot.drop_system(system text)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_drop_system'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.drop_system(text) IS 'Removes a system that nothing names any more. An error while a source (dropped ones, whose history names it, included), an entity or an authority names it.';
+
+-- Entities
+
+CREATE FUNCTION ssot.register_entity(
+    entity regclass,
+    definition text DEFAULT NULL,
+    canonical_system text DEFAULT NULL,
+    owner text DEFAULT NULL,
+    max_quarantine numeric DEFAULT 0.2,
+    max_retire numeric DEFAULT 0.2)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_register_entity'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.register_entity(regclass, text, text, text, numeric, numeric) IS 'Makes an ordinary table a canonical entity: adds valid_from and retired_at, its companion tables, triggers, the function <table>_at and the view <schema>_as_of.<table>, and takes the rows that are there as records of the system "manual". The owner (default: you) answers for the entity. Refuses, with the reason, tables in which golden records cannot live. You must own the table; it is locked in ACCESS EXCLUSIVE mode until the transaction ends.';
+
+CREATE FUNCTION ssot.alter_entity(
+    entity regclass,
+    definition text DEFAULT NULL,
+    canonical_system text DEFAULT NULL,
+    owner text DEFAULT NULL,
+    max_quarantine numeric DEFAULT NULL,
+    max_retire numeric DEFAULT NULL)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_alter_entity'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.alter_entity(regclass, text, text, text, numeric, numeric) IS 'Changes what register_entity declared. NULL leaves a property as it is; an empty string takes definition or canonical_system away. After a change of the canonical system the next run chooses every golden value anew. You must own the table. Waits for a running reconciliation of the entity.';
+
+CREATE FUNCTION ssot.unregister_entity(entity regclass, drop_companions boolean DEFAULT false)
+RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'ssot_unregister_entity'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.unregister_entity(regclass, boolean) IS 'Makes a canonical entity an ordinary table again: removes its triggers, as-of function and view, sources and rules; golden records stay. Companion tables with the history, and the columns valid_from and retired_at, are kept unless drop_companions is true. NULL does nothing. You must own the table; it is locked in ACCESS EXCLUSIVE mode. An error if other objects depend on what is removed.';
+
+-- Sources
+
+CREATE FUNCTION ssot.create_source(
+    entity regclass,
+    system text,
+    relation text,
+    key text,
+    fields jsonb,
+    keys jsonb DEFAULT NULL,
+    links jsonb DEFAULT NULL,
+    filter text DEFAULT NULL,
+    updated_at text DEFAULT NULL,
+    field_updated_at jsonb DEFAULT NULL,
+    deleted text DEFAULT NULL,
+    merged_into text DEFAULT NULL,
+    on_error jsonb DEFAULT NULL,
+    creates boolean DEFAULT true,
+    role text DEFAULT 'provider',
+    expects text DEFAULT 'none',
+    max_lag interval DEFAULT NULL,
+    how text DEFAULT NULL,
+    grain text DEFAULT 'record',
+    level text DEFAULT NULL,
+    rank integer DEFAULT NULL,
+    name text DEFAULT NULL)
+RETURNS integer LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_create_source_text';
+COMMENT ON FUNCTION ssot.create_source(regclass, text, text, text, jsonb, jsonb, jsonb, text, text, jsonb, text, text, jsonb, boolean, text, text, interval, text, text, text, integer, text) IS 'Maps a relation of a system onto an entity and returns the source''s number. key, filter, updated_at, deleted, merged_into and the values of fields, keys, links and field_updated_at are SQL expressions over the relation''s columns, understood under your search path; a key that begins with "{" is an array of expressions. fields: {"field": "expression"}, or for a foreign key {"field": {"system": "crm", "key": "id", "value": "expression"}}. keys: further keys of the record; links: which expression is another system''s key. name defaults to the relation''s, rank to the next one. Wrong names, types, aggregates, sub-selects and volatile functions are refused. You must own the entity''s table and be able to read the relation. Waits for a running reconciliation of the entity.';
+
+CREATE FUNCTION ssot.create_source(
+    entity regclass,
+    system text,
+    relation text,
+    key text[],
+    fields jsonb,
+    keys jsonb DEFAULT NULL,
+    links jsonb DEFAULT NULL,
+    filter text DEFAULT NULL,
+    updated_at text DEFAULT NULL,
+    field_updated_at jsonb DEFAULT NULL,
+    deleted text DEFAULT NULL,
+    merged_into text DEFAULT NULL,
+    on_error jsonb DEFAULT NULL,
+    creates boolean DEFAULT true,
+    role text DEFAULT 'provider',
+    expects text DEFAULT 'none',
+    max_lag interval DEFAULT NULL,
+    how text DEFAULT NULL,
+    grain text DEFAULT 'record',
+    level text DEFAULT NULL,
+    rank integer DEFAULT NULL,
+    name text DEFAULT NULL)
+RETURNS integer LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_create_source_array';
+COMMENT ON FUNCTION ssot.create_source(regclass, text, text, text[], jsonb, jsonb, jsonb, text, text, jsonb, text, text, jsonb, boolean, text, text, interval, text, text, text, integer, text) IS 'The same, with a key of several expressions.';
+
+CREATE FUNCTION ssot.alter_source(
+    entity regclass,
+    source text,
+    relation text DEFAULT NULL,
+    key text DEFAULT NULL,
+    fields jsonb DEFAULT NULL,
+    keys jsonb DEFAULT NULL,
+    links jsonb DEFAULT NULL,
+    filter text DEFAULT NULL,
+    updated_at text DEFAULT NULL,
+    field_updated_at jsonb DEFAULT NULL,
+    deleted text DEFAULT NULL,
+    merged_into text DEFAULT NULL,
+    on_error jsonb DEFAULT NULL,
+    creates boolean DEFAULT NULL,
+    role text DEFAULT NULL,
+    expects text DEFAULT NULL,
+    max_lag interval DEFAULT NULL,
+    how text DEFAULT NULL,
+    grain text DEFAULT NULL,
+    level text DEFAULT NULL,
+    rank integer DEFAULT NULL,
+    new_name text DEFAULT NULL)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_alter_source_text';
+COMMENT ON FUNCTION ssot.alter_source(regclass, text, text, text, jsonb, jsonb, jsonb, text, text, jsonb, text, text, jsonb, boolean, text, text, interval, text, text, text, integer, text) IS 'Changes a source. NULL leaves a property as it is; an empty string or {} takes it away; fields, keys, links, field_updated_at and on_error are replaced as a whole. The next run reads every row anew and chooses every golden value anew. Checks, rights and locks as ssot.create_source.';
+
+CREATE FUNCTION ssot.alter_source(
+    entity regclass,
+    source text,
+    relation text,
+    key text[],
+    fields jsonb DEFAULT NULL,
+    keys jsonb DEFAULT NULL,
+    links jsonb DEFAULT NULL,
+    filter text DEFAULT NULL,
+    updated_at text DEFAULT NULL,
+    field_updated_at jsonb DEFAULT NULL,
+    deleted text DEFAULT NULL,
+    merged_into text DEFAULT NULL,
+    on_error jsonb DEFAULT NULL,
+    creates boolean DEFAULT NULL,
+    role text DEFAULT NULL,
+    expects text DEFAULT NULL,
+    max_lag interval DEFAULT NULL,
+    how text DEFAULT NULL,
+    grain text DEFAULT NULL,
+    level text DEFAULT NULL,
+    rank integer DEFAULT NULL,
+    new_name text DEFAULT NULL)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_alter_source_array';
+COMMENT ON FUNCTION ssot.alter_source(regclass, text, text, text[], jsonb, jsonb, jsonb, text, text, jsonb, text, text, jsonb, boolean, text, text, interval, text, text, text, integer, text) IS 'The same, with a key of several expressions; relation may be NULL.';
+
+CREATE FUNCTION ssot.drop_source(entity regclass, source text)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_drop_source'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.drop_source(regclass, text) IS 'Takes a source away. Its records move to the source history at once; golden records change when the next run settles them without it. Its row in ssot.source stays, renamed to "<name> (dropped <number>)" and without a relation, because the history names it. You must own the entity''s table. Waits for a running reconciliation of the entity.';
+
+CREATE FUNCTION ssot.set_value_map(entity regclass, source text, field text, map jsonb)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_set_value_map'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.set_value_map(regclass, text, text, jsonb) IS 'Says what a source''s codes for a field mean: {"M": "Male", "?": null}. It replaces the list that was there; {} removes it. A null value means that the code stands for "no value"; a code that is not listed becomes a finding. Every value is tried against the column''s type, domain and single-column CHECKs. The next run reads every row of the source anew. You must own the entity''s table.';
+
+-- Authority
+
+CREATE FUNCTION ssot.set_authority(
+    entity regclass,
+    field text,
+    systems text[] DEFAULT '{}',
+    strategy text DEFAULT 'authority',
+    null_policy text DEFAULT 'ignore',
+    only_listed boolean DEFAULT false,
+    field_group text DEFAULT NULL,
+    tolerance double precision DEFAULT NULL,
+    owner text DEFAULT NULL)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_set_authority_field'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.set_authority(regclass, text, text[], text, text, boolean, text, double precision, text) IS 'Says who is the source of truth for a field, and replaces what was said before. systems: who is believed first; then come the canonical system and the others by rank, unless only_listed. strategy: authority, most_recent, most_frequent, longest, min, max or oldest. null_policy: ignore, clear or clear_if_authoritative. Fields of one field_group survive together. tolerance: differences up to it are not drift (numbers; seconds for timestamps). A field that begins with "{" is an array of fields. The next run chooses every golden value anew. You must own the entity''s table.';
+
+CREATE FUNCTION ssot.set_authority(
+    entity regclass,
+    fields text[],
+    systems text[] DEFAULT '{}',
+    strategy text DEFAULT 'authority',
+    null_policy text DEFAULT 'ignore',
+    only_listed boolean DEFAULT false,
+    field_group text DEFAULT NULL,
+    tolerance double precision DEFAULT NULL,
+    owner text DEFAULT NULL)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_set_authority_fields'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.set_authority(regclass, text[], text[], text, text, boolean, text, double precision, text) IS 'The same for several fields.';
 
 -- end of II.2
 
@@ -486,6 +678,74 @@ COMMENT ON FUNCTION ssot.is_country(text) IS
 -- ============================================================================
 
 
+CREATE FUNCTION ssot.reconcile(entity regclass, "full" boolean DEFAULT false, accept_deletes boolean DEFAULT false,
+    OUT source text, OUT system text, OUT rows_read bigint, OUT rows_new bigint, OUT rows_changed bigint,
+    OUT retired bigint, OUT quarantined bigint, OUT linked bigint, OUT golden_changed bigint, OUT held bigint,
+    OUT drift_opened bigint, OUT drift_closed bigint, OUT seconds numeric)
+RETURNS SETOF record
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_reconcile';
+COMMENT ON FUNCTION ssot.reconcile(regclass, boolean, boolean) IS 'Reads the sources of an entity, links their records, brings golden records, history and drift up to date, and returns the figures: one row per source and one, named (golden), for the canonical table. Atomic: an error or a cancel leaves nothing half done. full reads every row anew and settles every golden record; accept_deletes lets more records vanish than max_retire allows. Errors: SS001 too many rows for quarantine, SS002 too many records gone. Locks: the entity against other runs; its clock, against writers, once it begins to write. Needs ownership of the table.';
+
+CREATE PROCEDURE ssot.reconcile_all(entities regclass[] DEFAULT NULL, "full" boolean DEFAULT false)
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'ssot_reconcile_all';
+COMMENT ON PROCEDURE ssot.reconcile_all(regclass[], boolean) IS 'Reconciles all entities, or those named, parents before those that refer to them, and commits after each. A failure is recorded in ssot.reconcile_run and does not stop the others; at the end the call raises SS004 naming those that failed. Cannot run inside a transaction block.';
+
+CREATE VIEW ssot.progress WITH (security_invoker = true) AS
+SELECT a.pid,
+       m.parts[1] AS entity,
+       m.parts[2] AS phase,
+       pg_catalog.clock_timestamp() - a.query_start AS running_for,
+       a.usename::text AS run_by
+  FROM pg_catalog.pg_stat_activity AS a
+ CROSS JOIN LATERAL pg_catalog.regexp_match(a.query, '^ssot: reconciling (.*): ([^:]*)$') AS m (parts)
+ WHERE a.state = 'active'
+   AND m.parts IS NOT NULL;
+COMMENT ON VIEW ssot.progress IS 'Reconciliations that are running now, in any session of the server whose activity the caller may see.';
+COMMENT ON COLUMN ssot.progress.pid IS 'Process that runs it; pg_cancel_backend(pid) ends it with nothing half done';
+COMMENT ON COLUMN ssot.progress.entity IS 'Entity that is being reconciled';
+COMMENT ON COLUMN ssot.progress.phase IS 'What the run is doing';
+COMMENT ON COLUMN ssot.progress.running_for IS 'How long the statement has been running';
+COMMENT ON COLUMN ssot.progress.run_by IS 'Role that runs it';
+
+CREATE FUNCTION ssot.schedule(entity regclass, schedule text)
+RETURNS bigint
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_schedule';
+COMMENT ON FUNCTION ssot.schedule(regclass, text) IS 'Reconciles the entity on a schedule in cron''s notation (''0 2 * * *'': every night at two), through pg_cron, as the caller. Replaces the caller''s schedule of the entity; returns the job''s number. Error with a hint where pg_cron is not loaded or lives in another database.';
+
+CREATE FUNCTION ssot.unschedule(entity regclass)
+RETURNS boolean
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_unschedule';
+COMMENT ON FUNCTION ssot.unschedule(regclass) IS 'Ends the caller''s schedule of the entity; false if there was none.';
+
+CREATE FUNCTION ssot.list_schedules(
+    OUT entity text, OUT schedule text, OUT run_by text, OUT active boolean, OUT job_id bigint,
+    OUT last_start timestamptz, OUT last_status text, OUT last_message text)
+RETURNS SETOF record
+LANGUAGE c STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_schedules';
+COMMENT ON FUNCTION ssot.list_schedules() IS 'What ssot.schedules shows. No rows where pg_cron is not in this database.';
+
+CREATE VIEW ssot.schedules WITH (security_invoker = true) AS
+SELECT s.entity, s.schedule, s.run_by, s.active, s.job_id, s.last_start, s.last_status, s.last_message
+  FROM ssot.list_schedules() AS s;
+COMMENT ON VIEW ssot.schedules IS 'Reconciliations on a schedule, with the outcome of the last start. No rows where pg_cron is not in this database.';
+COMMENT ON COLUMN ssot.schedules.entity IS 'Entity that is reconciled';
+COMMENT ON COLUMN ssot.schedules.schedule IS 'When, in cron''s notation';
+COMMENT ON COLUMN ssot.schedules.run_by IS 'Role the job runs as';
+COMMENT ON COLUMN ssot.schedules.active IS 'Whether pg_cron starts it';
+COMMENT ON COLUMN ssot.schedules.job_id IS 'pg_cron''s number of the job';
+COMMENT ON COLUMN ssot.schedules.last_start IS 'When it was last started';
+COMMENT ON COLUMN ssot.schedules.last_status IS 'How that ended';
+COMMENT ON COLUMN ssot.schedules.last_message IS 'What it said';
+
 -- end of II.6
 
 
@@ -493,6 +753,29 @@ COMMENT ON FUNCTION ssot.is_country(text) IS
 -- II.7  grants: what PUBLIC may not do
 -- ============================================================================
 
+-- entity
+GRANT USAGE ON SCHEMA ssot TO PUBLIC;
+REVOKE ALL ON FUNCTION
+    ssot.create_system(text, text, text),
+    ssot.alter_system(text, text, text),
+    ssot.drop_system(text),
+    ssot.register_entity(regclass, text, text, text, numeric, numeric),
+    ssot.alter_entity(regclass, text, text, text, numeric, numeric),
+    ssot.unregister_entity(regclass, boolean),
+    ssot.create_source(regclass, text, text, text, jsonb, jsonb, jsonb, text, text, jsonb, text, text, jsonb, boolean, text, text, interval, text, text, text, integer, text),
+    ssot.create_source(regclass, text, text, text[], jsonb, jsonb, jsonb, text, text, jsonb, text, text, jsonb, boolean, text, text, interval, text, text, text, integer, text),
+    ssot.alter_source(regclass, text, text, text, jsonb, jsonb, jsonb, text, text, jsonb, text, text, jsonb, boolean, text, text, interval, text, text, text, integer, text),
+    ssot.alter_source(regclass, text, text, text[], jsonb, jsonb, jsonb, text, text, jsonb, text, text, jsonb, boolean, text, text, interval, text, text, text, integer, text),
+    ssot.drop_source(regclass, text),
+    ssot.set_value_map(regclass, text, text, jsonb),
+    ssot.set_authority(regclass, text, text[], text, text, boolean, text, double precision, text),
+    ssot.set_authority(regclass, text[], text[], text, text, boolean, text, double precision, text)
+FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ssot.reconcile(regclass, boolean, boolean) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE ssot.reconcile_all(regclass[], boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ssot.schedule(regclass, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ssot.unschedule(regclass) FROM PUBLIC;
 
 -- end of II.7
 

@@ -17,6 +17,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "tcop/dest.h"
+#include "tcop/pquery.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
@@ -285,6 +286,23 @@ ssot_statement_return(FunctionCallInfo fcinfo, const SsotStatement *statement)
 {
 	InitMaterializedSRF(fcinfo, 0);
 	ssot_statement_each(statement, put_row, fcinfo->resultinfo);
+}
+
+bool
+ssot_call_may_commit(FunctionCallInfo fcinfo)
+{
+	return fcinfo->context != NULL && IsA(fcinfo->context, CallContext) &&
+		!((CallContext *) fcinfo->context)->atomic;
+}
+
+void
+ssot_commit(void)
+{
+	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	SPI_commit();
+	finish();
+	EnsurePortalSnapshotExists();
 }
 
 TupleDesc

@@ -85,6 +85,14 @@ extern uint64 ssot_sql_each(const char *sql, SsotRowCallback callback, void *arg
  * function. Column types must be those of the function's result. */
 extern void ssot_statement_return(FunctionCallInfo fcinfo, const SsotStatement *statement);
 
+/*
+ * Procedures that commit: may this call do so, and do it. Nothing allocated in
+ * the transaction's contexts survives; the procedure keeps what it needs in
+ * PortalContext.
+ */
+extern bool ssot_call_may_commit(FunctionCallInfo fcinfo);
+extern void ssot_commit(void);
+
 /* The tuple descriptor that a query would return, without running it. */
 extern TupleDesc ssot_query_describe(const char *sql);
 

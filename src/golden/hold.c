@@ -261,14 +261,14 @@ write_sql(const SsotEntity *entity, bool only_insert)
 						  golden, entity->id_column, fields_and_comma(entity, ""),
 						  entity->id_column, insert.data);
 	if (only_insert)
-		return ssot_sql("WITH created AS (%s RETURNING 1) SELECT 0::bigint, (SELECT count(*) FROM created), $2",
+		return ssot_sql("WITH created AS (%s RETURNING 1) SELECT 0::bigint, (SELECT count(*) FROM created)",
 						insert_sql);
 	return ssot_sql("WITH changed AS (UPDATE %T AS g SET %svalid_from = $1,"
 					" retired_at = CASE WHEN m.ssot_retired THEN coalesce(g.retired_at, $1) END"
 					" FROM ssot_merged AS m WHERE m.%I = g.%I AND %s RETURNING 1),"
 					" created AS (%s AND (SELECT count(*) FROM changed) >= 0"
 					" AND NOT EXISTS (SELECT FROM %T AS g WHERE g.%I = m.%I) RETURNING 1)"
-					" SELECT (SELECT count(*) FROM changed), (SELECT count(*) FROM created), $2",
+					" SELECT (SELECT count(*) FROM changed), (SELECT count(*) FROM created)",
 					golden, set.data, entity->id_column, entity->id_column, differs(entity),
 					insert_sql, golden, entity->id_column, entity->id_column);
 }

@@ -166,6 +166,37 @@ ssot_references_want(SsotReferences *references, Jsonb *refs)
 		ssot_references_resolve(references);
 }
 
+void
+ssot_references_offer(SsotReferences *references, const char *token, Datum id)
+{
+	MemoryContext old = MemoryContextSwitchTo(references->context);
+
+	for (int f = 0; f < references->entity->nfields; f++)
+	{
+		const SsotField *field = &references->entity->fields[f];
+		TokenKey	key = {f, token};
+		TokenTarget *target;
+		bool		found;
+
+		if (field->references != references->entity->relid)
+			continue;
+		key.token = pstrdup(token);
+		target = hash_search(references->targets, &key, HASH_ENTER, &found);
+		target->found = true;
+		target->id = datumCopy(id, field->typbyval, field->typlen);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+bool
+ssot_references_itself(const SsotEntity *entity)
+{
+	for (int f = 0; f < entity->nfields; f++)
+		if (entity->fields[f].references == entity->relid)
+			return true;
+	return false;
+}
+
 /* (token, golden id) of a target. */
 static bool
 take_target(TupleTableSlot *slot, void *arg)

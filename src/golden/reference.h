@@ -19,6 +19,10 @@ extern SsotReferences *ssot_references_create(const SsotEntity *entity);
 /* Note the tokens of a record's ssot_refs, to be looked up together. */
 extern void ssot_references_want(SsotReferences *references, Jsonb *refs);
 
+/* A token of this entity itself whose golden id the run knows already, though
+ * it is not stored yet; concerns foreign keys of the entity to itself. */
+extern void ssot_references_offer(SsotReferences *references, const char *token, Datum id);
+
 /* Look up everything wanted since the last call. */
 extern void ssot_references_resolve(SsotReferences *references);
 
@@ -34,6 +38,9 @@ extern void ssot_references_fill(SsotReferences *references, Jsonb *refs,
  */
 extern int64 ssot_references_refresh(const SsotEntity *entity, bool all, TimestampTz t,
 									 Tuplestorestate *touched, int64 *ntouched);
+
+/* Has the entity a foreign key to itself? */
+extern bool ssot_references_itself(const SsotEntity *entity);
 
 /* Does any stored record wait for a target, or could targets have moved since
  * the time given? */

@@ -1,0 +1,103 @@
+/*
+ * entity/config.c
+ *		Reading and writing the configuration tables of schema ssot.
+ *
+ * Who may declare what is decided by the functions that users call (EXECUTE
+ * privileges, ownership of the canonical table). The tables themselves can be
+ * written by nobody else, so the statements run as their owner (law 8); and the
+ * Entity Map must be readable inside every statement that touches a canonical
+ * table, whoever runs it, so reading goes the same way.
+ */
+#include "postgres.h"
+
+#include "ssot.h"
+#include "common/owner.h"
+#include "entity/config.h"
+
+#include "catalog/namespace.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+
+static Oid
+config_table(void)
+{
+	Oid			relid = get_relname_relid("entity", get_namespace_oid("ssot", false));
+
+	if (!OidIsValid(relid))
+		elog(ERROR, "table ssot.entity does not exist");
+	return relid;
+}
+
+static void
+set_setting(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+/* pg_temp is named last: unnamed it would come first. */
+static int
+pin_search_path(void)
+{
+	int			level = NewGUCNestLevel();
+
+	set_setting("search_path", "pg_catalog, pg_temp");
+	return level;
+}
+
+uint64
+ssot_config_each(SsotQuery *query, const Datum *args, const bool *nulls,
+				 SsotRowCallback callback, void *arg)
+{
+	int			level = pin_search_path();
+	SsotUser	user = ssot_become_owner(config_table());
+	uint64		processed = ssot_query_each(query, args, nulls, callback, arg);
+
+	ssot_restore_user(user);
+	AtEOXact_GUC(true, level);
+	return processed;
+}
+
+uint64
+ssot_config_run(SsotQuery *query, const Datum *args, const bool *nulls)
+{
+	int			level = pin_search_path();
+	SsotUser	user = ssot_become_owner(config_table());
+	uint64		processed = ssot_query_run(query, args, nulls);
+
+	ssot_restore_user(user);
+	AtEOXact_GUC(true, level);
+	return processed;
+}
+
+bool
+ssot_config_one(SsotQuery *query, const Datum *args, const bool *nulls,
+				int ncolumns, Datum *values, bool *isnull)
+{
+	int			level = pin_search_path();
+	SsotUser	user = ssot_become_owner(config_table());
+	bool		found = ssot_query_one(query, args, nulls, ncolumns, values, isnull);
+
+	ssot_restore_user(user);
+	AtEOXact_GUC(true, level);
+	return found;
+}
+
+int
+ssot_settings_pin(void)
+{
+	int			level = pin_search_path();
+
+	set_setting("bytea_output", "hex");
+	set_setting("datestyle", "ISO, YMD");
+	set_setting("extra_float_digits", "1");
+	set_setting("intervalstyle", "postgres");
+	set_setting("timezone", "UTC");
+	return level;
+}
+
+void
+ssot_settings_restore(int level)
+{
+	AtEOXact_GUC(true, level);
+}

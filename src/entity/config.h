@@ -1,0 +1,31 @@
+/*
+ * entity/config.h
+ *		Reading and writing the configuration tables of schema ssot.
+ */
+#ifndef SSOT_CONFIG_H
+#define SSOT_CONFIG_H
+
+#include "common/query.h"
+
+/*
+ * Fixed statements on the configuration tables. They run as the owner of those
+ * tables and under search_path = pg_catalog, so that they mean the same in
+ * every session; nothing of the user's is evaluated inside. Callbacks run in
+ * the same state and may only copy.
+ */
+extern uint64 ssot_config_run(SsotQuery *query, const Datum *args, const bool *nulls);
+extern uint64 ssot_config_each(SsotQuery *query, const Datum *args, const bool *nulls,
+							   SsotRowCallback callback, void *arg);
+extern bool ssot_config_one(SsotQuery *query, const Datum *args, const bool *nulls,
+							int ncolumns, Datum *values, bool *isnull);
+
+/*
+ * Settings under which values and expressions are turned to text that is kept:
+ * search_path = pg_catalog, ISO dates, UTC, full float digits, hex bytea.
+ * Returns the nest level to give back to ssot_settings_restore; an error in
+ * between restores them with the (sub)transaction.
+ */
+extern int	ssot_settings_pin(void);
+extern void ssot_settings_restore(int level);
+
+#endif							/* SSOT_CONFIG_H */

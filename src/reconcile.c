@@ -1,0 +1,542 @@
+/*
+ * reconcile.c
+ *		The orchestrator: it alone knows the whole order.
+ *
+ *		read sources -> take the clock -> link -> merge -> store records
+ *		-> fill foreign keys -> settle golden records (and drift)
+ *
+ * Reading computes and writes nothing but quarantine, so the clock, which is
+ * the entity's write lock, is taken late: a steward is not kept waiting while a
+ * source is read. Two runs of one entity exclude each other from the start by
+ * the entity's row in ssot.entity.
+ */
+#include "postgres.h"
+
+#include "ssot.h"
+#include "common/errors.h"
+#include "common/ident.h"
+#include "common/owner.h"
+#include "common/query.h"
+#include "common/settings.h"
+#include "golden/clock.h"
+#include "golden/hold.h"
+#include "golden/link.h"
+#include "golden/merge.h"
+#include "golden/reference.h"
+#include "golden/settle.h"
+#include "golden/store.h"
+#include "reconcile.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "commands/dbcommands.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "portability/instr_time.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
+#include "utils/numeric.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(ssot_reconcile);
+
+/* One run. */
+typedef struct Run
+{
+	SsotEntity *entity;
+	int64		run_id;
+	bool		full;
+	bool		accept_deletes;
+	TimestampTz started;
+	TimestampTz last_started;	/* of the entity's previous run, or DT_NOBEGIN */
+	bool		rules_changed;	/* authority, code lists … since the last run */
+	SsotIngest *ingest;
+	SsotLinking *linking;		/* NULL: no record is new or different */
+	bool		wrote;
+	TimestampTz t;				/* the clock's time, if it wrote */
+	SsotSettleFigures settled;
+	int64		references;		/* records whose parent arrived or moved */
+} Run;
+
+/* ---- progress ------------------------------------------------------------ */
+
+/* What the run is doing, for pg_stat_activity and the view ssot.progress. */
+static void
+report_progress(const Run *run, const char *phase)
+{
+	pgstat_report_activity(STATE_RUNNING,
+						   psprintf("ssot: reconciling %s: %s", run->entity->name, phase));
+}
+
+static void
+end_progress(void)
+{
+	pgstat_report_activity(STATE_RUNNING, debug_query_string);
+}
+
+/* ---- configuration state ------------------------------------------------- */
+
+static Oid
+config_table(const char *name)
+{
+	return get_relname_relid(name, get_namespace_oid("ssot", false));
+}
+
+/* Run a fixed statement as the owner of the configuration table it writes. */
+static void
+write_config(const char *table, SsotQuery *query, const Datum *args, const bool *nulls)
+{
+	SsotUser	user = ssot_become_owner(config_table(table));
+
+	ssot_query_run(query, args, nulls);
+	ssot_restore_user(user);
+}
+
+static SsotQuery lock_entity = {
+	"SELECT true FROM ssot.entity AS e WHERE e.entity = $1 FOR NO KEY UPDATE",
+	1, {TEXTOID}
+};
+
+static SsotQuery next_run_id = {
+	"SELECT pg_catalog.nextval('ssot.run_id_seq')", 0, {0}
+};
+
+static SsotQuery last_run = {
+	"SELECT r.started_at FROM ssot.reconcile_run AS r"
+	" WHERE r.entity = $1 AND r.status <> 'failed'"
+	" ORDER BY r.started_at DESC LIMIT 1",
+	1, {TEXTOID}
+};
+
+static SsotQuery rules_version = {
+	"SELECT t.map_version FROM ssot.source_state AS t WHERE t.source_id = $1",
+	1, {INT4OID}
+};
+
+/* Take the run's lock and learn what the last run left. */
+static void
+begin_run(Run *run)
+{
+	SsotEntity *entity = run->entity;
+	Datum		name = CStringGetTextDatum(entity->name);
+	Datum		steward = Int32GetDatum(entity->sources[entity->steward].source_id);
+	Datum		value;
+	bool		isnull;
+	SsotUser	user;
+
+	run->started = GetCurrentTimestamp();
+	user = ssot_become_owner(config_table("entity"));
+	ssot_query_run(&lock_entity, &name, NULL);
+	ssot_restore_user(user);
+	user = ssot_become_owner(config_table("reconcile_run"));
+	ssot_query_one(&next_run_id, NULL, NULL, 1, &value, &isnull);
+	run->run_id = DatumGetInt64(value);
+	run->last_started = ssot_query_one(&last_run, &name, NULL, 1, &value, &isnull) ?
+		DatumGetTimestampTz(value) : DT_NOBEGIN;
+	run->rules_changed =
+		!ssot_query_one(&rules_version, &steward, NULL, 1, &value, &isnull) ||
+		DatumGetInt64(value) != entity->sources[entity->steward].map_version;
+	ssot_restore_user(user);
+}
+
+static SsotQuery keep_source_state = {
+	"INSERT INTO ssot.source_state AS t"
+	"       (source_id, map_version, read_at, data_through, rows_read, records, quarantined)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7)"
+	" ON CONFLICT (source_id) DO UPDATE"
+	"   SET (map_version, read_at, data_through, rows_read, records, quarantined)"
+	"     = ROW(EXCLUDED.map_version, EXCLUDED.read_at, EXCLUDED.data_through,"
+	"           EXCLUDED.rows_read, EXCLUDED.records, EXCLUDED.quarantined)"
+	" WHERE $8 OR (t.map_version, t.rows_read, t.records, t.quarantined)"
+	"    IS DISTINCT FROM (EXCLUDED.map_version, EXCLUDED.rows_read, EXCLUDED.records,"
+	"                      EXCLUDED.quarantined)",
+	8, {INT4OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID, BOOLOID}
+};
+
+/* A source whose rows were all known keeps its state: a reload of the same rows
+ * advances no timestamp. */
+static void
+keep_state(const Run *run)
+{
+	for (int s = 0; s < run->entity->nsources; s++)
+	{
+		const SsotIngestFigures *figures = &run->ingest->figures[s];
+		bool		is_rules = s == run->entity->steward;
+		Datum		args[8];
+		bool		nulls[8] = {false};
+
+		if (!figures->attempted && !(is_rules && run->rules_changed))
+			continue;
+		args[0] = Int32GetDatum(run->entity->sources[s].source_id);
+		args[1] = Int64GetDatum(run->entity->sources[s].map_version);
+		args[2] = TimestampTzGetDatum(run->started);
+		args[3] = TimestampTzGetDatum(figures->has_source_time ? figures->data_through : run->started);
+		args[4] = Int64GetDatum(figures->rows_read);
+		args[5] = Int64GetDatum(figures->records);
+		args[6] = Int64GetDatum(figures->quarantined);
+		args[7] = BoolGetDatum(figures->rows_new + figures->rows_changed +
+							   figures->rows_gone > 0 || figures->quarantine_changed);
+		write_config("source_state", &keep_source_state, args, nulls);
+	}
+}
+
+/* ---- writing ------------------------------------------------------------- */
+
+/* Take all clocks that the run writes under, in the order of names. */
+static void
+take_clocks(Run *run)
+{
+	bool		taken = false;
+
+	if (run->wrote)
+		return;
+	if (run->linking != NULL && run->linking->nmerges > 0)
+	{
+		ListCell   *cell;
+
+		foreach(cell, ssot_referring_entities(run->entity))
+		{
+			SsotEntity *other = (SsotEntity *) lfirst(cell);
+
+			if (!taken && strcmp(run->entity->name, other->name) < 0)
+			{
+				run->t = ssot_clock_take(run->entity);
+				taken = true;
+			}
+			ssot_clock_take(other);
+		}
+	}
+	run->t = ssot_clock_take(run->entity);
+	run->wrote = true;
+}
+
+/* Copy the ids of a relation without duplicates. */
+typedef struct IdCopy
+{
+	TupleDesc	desc;
+	Tuplestorestate *ids;
+	int64		count;
+} IdCopy;
+
+static bool
+copy_id(TupleTableSlot *slot, void *arg)
+{
+	IdCopy	   *copy = (IdCopy *) arg;
+
+	slot_getallattrs(slot);
+	tuplestore_putvalues(copy->ids, copy->desc, slot->tts_values, slot->tts_isnull);
+	copy->count++;
+	return true;
+}
+
+/* The touched ids, and those held until now: what stood in their way may be gone. */
+static IdCopy
+distinct_ids(const SsotEntity *entity, Tuplestorestate *touched, int64 ntouched)
+{
+	IdCopy		copy = {ssot_id_desc(entity), tuplestore_begin_heap(true, false, work_mem), 0};
+	SsotRelation relation = {"ssot_touched", copy.desc, touched, ntouched};
+	SsotUser	user = ssot_become_owner(entity->relid);
+	SsotStatement statement = {
+		.sql = ssot_sql("SELECT t.id FROM ssot_touched AS t UNION SELECT h.%I FROM %T AS h",
+						entity->id_column, entity->held_table),
+		.nrelations = 1, .relations = &relation,
+	};
+
+	ssot_statement_each(&statement, copy_id, &copy);
+	ssot_restore_user(user);
+	return copy;
+}
+
+static void
+analyze(const char *table)
+{
+	ssot_sql_run(ssot_sql("ANALYZE %T", table));
+}
+
+/* Tables that were empty a moment ago have no statistics to plan with. */
+static void
+analyze_first_load(const Run *run)
+{
+	SsotUser	user = ssot_become_owner(run->entity->relid);
+
+	analyze(run->entity->source_table);
+	analyze(run->entity->key_table);
+	analyze(ssot_relation_name(run->entity->relid));
+	ssot_restore_user(user);
+}
+
+/* Foreign keys that wait, or whose targets moved since the last run. */
+static void
+refresh_references(Run *run, Tuplestorestate **touched, int64 *ntouched)
+{
+	bool		moved;
+	bool		itself = ssot_references_itself(run->entity) && run->linking != NULL &&
+		(run->linking->nmerges > 0 || run->linking->nnodes > run->linking->nstaged);
+
+	if (!ssot_references_stale(run->entity, run->last_started, &moved) && !itself)
+		return;
+	if (*touched == NULL)
+		*touched = tuplestore_begin_heap(true, false, work_mem);
+	/* whether anything has changed is known only after looking */
+	run->t = ssot_clock_lock(run->entity);
+	run->references = ssot_references_refresh(run->entity, moved || itself, run->t,
+											  *touched, ntouched);
+	if (run->references > 0)
+		take_clocks(run);
+}
+
+static bool
+settled_anything(const Run *run)
+{
+	int64		sum = run->settled.created + run->settled.changed + run->settled.held;
+
+	for (int s = 0; s < run->entity->nsources; s++)
+		sum += run->settled.drift_opened[s] + run->settled.drift_closed[s];
+	return sum > 0;
+}
+
+/* Everything from linking to drift. */
+static void
+write_run(Run *run)
+{
+	SsotEntity *entity = run->entity;
+	Tuplestorestate *touched = NULL;
+	int64		ntouched = 0;
+	bool		everything = run->rules_changed;
+
+	if (run->ingest->nstaged + run->ingest->ngone > 0)
+	{
+		report_progress(run, psprintf("linking " INT64_FORMAT " records", run->ingest->nstaged));
+		run->linking = ssot_link(entity, run->ingest);
+		touched = run->linking->touched;
+		ntouched = run->linking->ntouched;
+		take_clocks(run);
+		report_progress(run, psprintf("storing " INT64_FORMAT " records", run->ingest->nstaged));
+		ssot_store_records(entity, run->ingest, run->linking, run->t);
+		if (run->linking->nmerges > 0)
+			ssot_merge_golden(entity, run->linking->merges, run->linking->nmerges,
+							  run->t, run->run_id);
+		everything |= run->linking->first_load;
+	}
+	if (run->linking == NULL || !run->linking->first_load)
+		refresh_references(run, &touched, &ntouched);
+
+	if (everything || ntouched > 0)
+	{
+		report_progress(run, "settling golden records");
+		if (everything)
+		{
+			/* when rules change, perhaps no golden record does */
+			if (!run->wrote)
+				run->t = ssot_clock_lock(entity);
+			ssot_settle(entity, NULL, 0, run->t, run->run_id, &run->settled);
+			if (settled_anything(run))
+				take_clocks(run);
+		}
+		else
+		{
+			IdCopy		ids = distinct_ids(entity, touched, ntouched);
+
+			take_clocks(run);
+			ssot_settle(entity, ids.ids, ids.count, run->t, run->run_id, &run->settled);
+		}
+		if (run->linking != NULL && run->linking->first_load)
+			analyze_first_load(run);
+	}
+}
+
+/* ---- the record of the run ----------------------------------------------- */
+
+static SsotQuery keep_run = {
+	"INSERT INTO ssot.reconcile_run"
+	"       (run_id, entity, started_at, finished_at, written_at, status, figures, run_by)"
+	" VALUES ($1, $2, $3, pg_catalog.clock_timestamp(), $4, $5, $6, $7)",
+	7, {INT8OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, JSONBOID, TEXTOID}
+};
+
+#define FIGURE_COLUMNS 13
+
+/* The figures of a source as a row of ssot.reconcile; s = -1: the golden table. */
+static void
+figure_row(const Run *run, int s, Datum *values, bool *nulls)
+{
+	const SsotEntity *entity = run->entity;
+	long		seconds;
+	int			microseconds;
+	double		elapsed;
+
+	memset(nulls, false, sizeof(bool) * FIGURE_COLUMNS);
+	if (s < 0)
+	{
+		TimestampDifference(run->started, GetCurrentTimestamp(), &seconds, &microseconds);
+		elapsed = seconds + microseconds / 1000000.0;
+		memset(nulls, true, sizeof(bool) * FIGURE_COLUMNS);
+		nulls[0] = nulls[8] = nulls[9] = nulls[12] = false;
+		values[0] = CStringGetTextDatum("(golden)");
+		values[8] = Int64GetDatum(run->settled.created + run->settled.changed);
+		values[9] = Int64GetDatum(run->settled.held);
+	}
+	else
+	{
+		const SsotIngestFigures *figures = &run->ingest->figures[s];
+
+		elapsed = figures->seconds;
+		nulls[8] = nulls[9] = true;
+		values[0] = CStringGetTextDatum(entity->sources[s].name);
+		values[1] = CStringGetTextDatum(entity->sources[s].system);
+		values[2] = Int64GetDatum(figures->rows_read);
+		values[3] = Int64GetDatum(figures->rows_new);
+		values[4] = Int64GetDatum(figures->rows_changed);
+		values[5] = Int64GetDatum(figures->rows_gone);
+		values[6] = Int64GetDatum(figures->quarantined);
+		values[7] = Int64GetDatum(run->linking == NULL ? 0 : run->linking->linked[s]);
+		values[10] = Int64GetDatum(run->settled.drift_opened[s]);
+		values[11] = Int64GetDatum(run->settled.drift_closed[s]);
+	}
+	values[12] = DirectFunctionCall2(numeric_round,
+									 DirectFunctionCall1(float8_numeric, Float8GetDatum(elapsed)),
+									 Int32GetDatum(3));
+}
+
+static const char *const figure_names[FIGURE_COLUMNS] = {
+	"source", "system", "rows_read", "rows_new", "rows_changed", "retired", "quarantined",
+	"linked", "golden_changed", "held", "drift_opened", "drift_closed", "seconds"
+};
+
+/* Is the source part of the figures? Built-in ones are not read. */
+static bool
+has_figures(const Run *run, int s)
+{
+	return s < 0 || run->ingest->figures[s].attempted;
+}
+
+/* All figures as a JSON array of objects. */
+static Datum
+figures_json(const Run *run)
+{
+	StringInfoData buf;
+	Datum		values[FIGURE_COLUMNS];
+	bool		nulls[FIGURE_COLUMNS];
+
+	initStringInfo(&buf);
+	appendStringInfoChar(&buf, '[');
+	for (int s = -1; s < run->entity->nsources; s++)
+	{
+		bool		first = true;
+
+		if (!has_figures(run, s))
+			continue;
+		appendStringInfoString(&buf, buf.len > 1 ? ", {" : "{");
+		figure_row(run, s, values, nulls);
+		for (int i = 0; i < FIGURE_COLUMNS; i++)
+		{
+			if (nulls[i])
+				continue;
+			appendStringInfo(&buf, "%s\"%s\": ", first ? "" : ", ", figure_names[i]);
+			first = false;
+			if (i < 2)
+				escape_json(&buf, TextDatumGetCString(values[i]));
+			else if (i == FIGURE_COLUMNS - 1)
+				appendStringInfoString(&buf, DatumGetCString(DirectFunctionCall1(numeric_out, values[i])));
+			else
+				appendStringInfo(&buf, INT64_FORMAT, DatumGetInt64(values[i]));
+		}
+		appendStringInfoChar(&buf, '}');
+	}
+	appendStringInfoChar(&buf, ']');
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(buf.data));
+}
+
+static void
+keep_run_record(const Run *run)
+{
+	Datum		args[7];
+	bool		nulls[7] = {false};
+
+	args[0] = Int64GetDatum(run->run_id);
+	args[1] = CStringGetTextDatum(run->entity->name);
+	args[2] = TimestampTzGetDatum(run->started);
+	args[3] = TimestampTzGetDatum(run->t);
+	nulls[3] = !run->wrote;
+	args[4] = CStringGetTextDatum(run->wrote ? "done" : "nothing to do");
+	args[5] = figures_json(run);
+	args[6] = CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false));
+	write_config("reconcile_run", &keep_run, args, nulls);
+}
+
+static Run *
+reconcile(Oid relid, bool full, bool accept_deletes)
+{
+	Run		   *run = palloc0(sizeof(Run));
+	int			settings;
+
+	ssot_require_ownership(relid);
+	settings = ssot_settings_begin(true);
+	run->entity = ssot_entity_load(relid, false);
+	run->full = full;
+	run->accept_deletes = accept_deletes;
+	begin_run(run);
+	run->entity = ssot_entity_load(relid, false);	/* as it is under the lock */
+	run->settled.drift_opened = palloc0(sizeof(int64) * Max(run->entity->nsources, 1));
+	run->settled.drift_closed = palloc0(sizeof(int64) * Max(run->entity->nsources, 1));
+
+	report_progress(run, "reading sources");
+	run->ingest = ssot_ingest(run->entity, run->run_id, full, accept_deletes);
+	if (full)
+		run->rules_changed = true;
+	write_run(run);
+	keep_state(run);
+	keep_run_record(run);
+	end_progress();
+	ssot_settings_end(settings);
+	return run;
+}
+
+void
+ssot_reconcile_entity(Oid relid, bool full, bool accept_deletes)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "ssot run",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+
+	reconcile(relid, full, accept_deletes);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+/*
+ * ssot.reconcile(entity regclass, full_run boolean, accept_deletes boolean)
+ *
+ * One atomic run; returns its figures, a row per source and one for the golden
+ * table. Locks: the entity's run lock at once, its clock when it writes.
+ */
+Datum
+ssot_reconcile(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	Datum		values[FIGURE_COLUMNS];
+	bool		nulls[FIGURE_COLUMNS];
+	Run		   *run;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("the arguments of ssot.reconcile may not be null"),
+				 errhint("Name a registered table, as in ssot.reconcile('golden.customer').")));
+	InitMaterializedSRF(fcinfo, 0);
+	run = reconcile(PG_GETARG_OID(0), PG_GETARG_BOOL(1), PG_GETARG_BOOL(2));
+	for (int s = 0; s <= run->entity->nsources; s++)
+	{
+		int			row = s == run->entity->nsources ? -1 : s;
+
+		if (!has_figures(run, row))
+			continue;
+		figure_row(run, row, values, nulls);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
