@@ -20,7 +20,8 @@
 #include "ssot.h"
 #include "common/ident.h"
 #include "common/owner.h"
-#include "entity/config.h"
+#include "common/query.h"
+#include "common/settings.h"
 #include "entity/declare.h"
 
 #include "access/htup_details.h"
@@ -402,7 +403,7 @@ append_as_of(StringInfo ddl, const SsotEntity *entity, TupleDesc desc)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 		char	   *comment = att->attisdropped ? NULL :
-			GetComment(entity->relid, RelationRelationId, att->attnum);
+		GetComment(entity->relid, RelationRelationId, att->attnum);
 
 		if (comment != NULL)
 			ssot_sql_append(ddl, "COMMENT ON COLUMN %T.%I IS %L;\n",
@@ -439,6 +440,7 @@ static const struct
 	const char *level;
 	const char *function;
 }			triggers[] =
+
 {
 	{"ssot_before_row", "BEFORE INSERT OR UPDATE", "", "ROW", "ssot.golden_before_row"},
 	{"ssot_before_delete", "BEFORE DELETE", "", "ROW", "ssot.golden_before_delete"},
@@ -522,7 +524,7 @@ void
 ssot_companions_create(const SsotEntity *entity, TimestampTz t)
 {
 	StringInfoData ddl;
-	int			level = ssot_settings_pin();
+	int			level = ssot_settings_begin(false);
 	SsotUser	user;
 	Relation	rel;
 
@@ -547,7 +549,7 @@ ssot_companions_create(const SsotEntity *entity, TimestampTz t)
 	ssot_sql_run(ddl.data);
 
 	ssot_restore_user(user);
-	ssot_settings_restore(level);
+	ssot_settings_end(level);
 }
 
 /*
@@ -563,7 +565,7 @@ ssot_companions_drop(const SsotEntity *entity, bool tables)
 		entity->key_table, entity->drift_table, entity->quarantine_table, entity->held_table
 	};
 	StringInfoData ddl;
-	int			level = ssot_settings_pin();
+	int			level = ssot_settings_begin(false);
 	SsotUser	user = ssot_become_owner(entity->relid);
 
 	initStringInfo(&ddl);
@@ -581,5 +583,5 @@ ssot_companions_drop(const SsotEntity *entity, bool tables)
 						"    DROP COLUMN IF EXISTS retired_at;\n", entity->name);
 	ssot_sql_run(ddl.data);
 	ssot_restore_user(user);
-	ssot_settings_restore(level);
+	ssot_settings_end(level);
 }

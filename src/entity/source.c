@@ -60,6 +60,7 @@ static const struct
 	int			arg;
 	Oid			type;
 }			members[] =
+
 {
 	{"key", ARG_KEY, TEXTARRAYOID},
 	{"keys", ARG_KEYS, JSONBOID},
@@ -324,13 +325,8 @@ require_given(FunctionCallInfo fcinfo, int arg, const char *name, const char *hi
 static SsotEntity *
 own_entity(FunctionCallInfo fcinfo)
 {
-	SsotEntity *entity;
-
 	require_given(fcinfo, ARG_ENTITY, "entity", "Name a table registered with ssot.register_entity.");
-	entity = ssot_entity_load(PG_GETARG_OID(ARG_ENTITY), false);
-	ssot_require_ownership(entity->relid);
-	ssot_lock_entity(entity);
-	return entity;
+	return ssot_entity_own(PG_GETARG_OID(ARG_ENTITY));
 }
 
 static void
@@ -412,7 +408,7 @@ alter_source(FunctionCallInfo fcinfo, List *key)
 {
 	SsotEntity *entity = own_entity(fcinfo);
 	SsotSource *source = require_source(fcinfo, entity);
-	SsotMapping mapping = {.entity = entity, .source = source->name, .system = source->system};
+	SsotMapping mapping = {.entity = entity,.source = source->name,.system = source->system};
 	Datum		rename_args[2];
 
 	mapping.relid = resolve_relation(entity, PG_ARGISNULL(ARG_RELATION) ? source->relation :
@@ -485,7 +481,7 @@ close_records(const SsotEntity *entity, int source_id, Datum t)
 	};
 	const Oid	argtypes[2] = {INT4OID, TIMESTAMPTZOID};
 	const Datum args[2] = {Int32GetDatum(source_id), t};
-	SsotStatement statement = {.nargs = 2, .argtypes = argtypes, .args = args};
+	SsotStatement statement = {.nargs = 2,.argtypes = argtypes,.args = args};
 	SsotUser	user = ssot_become_owner(ssot_companion_oid(entity->source_table));
 
 	statement.sql =
