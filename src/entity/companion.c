@@ -442,6 +442,7 @@ static const struct
 }			triggers[] =
 
 {
+	{"ssot_before_statement", "BEFORE INSERT OR UPDATE", "", "STATEMENT", "ssot.golden_before_statement"},
 	{"ssot_before_row", "BEFORE INSERT OR UPDATE", "", "ROW", "ssot.golden_before_row"},
 	{"ssot_before_delete", "BEFORE DELETE", "", "ROW", "ssot.golden_before_delete"},
 	{"ssot_before_truncate", "BEFORE TRUNCATE", "", "STATEMENT", "ssot.golden_before_truncate"},
