@@ -150,6 +150,12 @@ SELECT ssot.set_value_map('src.customer', 'manual', 'gender', '{"M": "Male"}'); 
 SELECT ssot.set_value_map('src.customer', 'none', 'gender', '{"M": "Male"}'); -- ERROR
 SELECT ssot.set_value_map('src.customer', 'Crm Acc', 'country_id', '{}');
 
+-- Words and the name alone make nothing be read or chosen anew.
+SELECT ssot.alter_source('src.customer', 'bi', how => 'by hand', max_lag => '3 days', new_name => 'bi2');
+SELECT source, map_version FROM ssot.source WHERE entity = 'src.customer' AND source IN ('bi2', 'steward') ORDER BY source;
+SELECT ssot.alter_source('src.customer', 'bi2', rank => 7, new_name => 'bi');
+SELECT source, map_version FROM ssot.source WHERE entity = 'src.customer' AND source IN ('bi', 'steward') ORDER BY source;
+
 -- Altering keeps what is not named, also when the search path is another one.
 SET search_path = pg_catalog;
 SELECT ssot.alter_source('src.customer', 'erp', level => '', filter => 'crm_id > 0', expects => 'none', new_name => 'erp2');

@@ -535,7 +535,7 @@ ssot_entity_source_id(const SsotEntity *entity, int source_id)
 Oid
 ssot_companion_oid(const char *qualified_name)
 {
-	List	   *names = stringToQualifiedNameList(qualified_name);
+	List	   *names = ssot_name_list(qualified_name);
 	Oid			schema = get_namespace_oid(strVal(linitial(names)), true);
 	Oid			relid = OidIsValid(schema) ? get_relname_relid(strVal(lsecond(names)), schema) : InvalidOid;
 

@@ -87,14 +87,19 @@ static SsotQuery insert_query = {
 	.argtypes = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT4OID}
 };
 
-/* NULL leaves a column as it is; '' empties one that may be empty. */
+/*
+ * NULL leaves a column as it is; '' empties one that may be empty. Only a change
+ * of what is read makes a new version of the mapping.
+ */
 static SsotQuery update_query = {
 	.sql =
 	"UPDATE ssot.source AS s\n"
 	"SET relation = $2,\n"
 	"    mapping = $3,\n"
 	"    compiled = $4,\n"
-	"    map_version = s.map_version + 1,\n"
+	"    map_version = s.map_version\n"
+	"        + (s.relation IS DISTINCT FROM $2 OR s.compiled <> $4\n"
+	"           OR s.grain <> coalesce($10, s.grain))::pg_catalog.int4,\n"
 	"    creates = coalesce($5, s.creates),\n"
 	"    role = coalesce($6, s.role),\n"
 	"    expects = coalesce($7, s.expects),\n"
@@ -403,6 +408,16 @@ require_source(FunctionCallInfo fcinfo, SsotEntity *entity)
 			 errhint("Its sources are: %s.", names.len > 0 ? names.data : "none so far")));
 }
 
+/* Is anything given but the name and what is only said in words? */
+static bool
+changes_rules(FunctionCallInfo fcinfo)
+{
+	for (int arg = ARG_RELATION; arg < ARG_NAME; arg++)
+		if (!PG_ARGISNULL(arg) && arg != ARG_HOW && arg != ARG_MAX_LAG)
+			return true;
+	return false;
+}
+
 static Datum
 alter_source(FunctionCallInfo fcinfo, List *key)
 {
@@ -425,7 +440,8 @@ alter_source(FunctionCallInfo fcinfo, List *key)
 		rename_args[1] = CStringGetTextDatum(name);
 		ssot_config_run(&rename_query, rename_args, NULL);
 	}
-	ssot_rules_changed(entity->name);
+	if (changes_rules(fcinfo))
+		ssot_rules_changed(entity->name);
 	PG_RETURN_VOID();
 }
 
