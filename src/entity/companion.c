@@ -394,7 +394,7 @@ append_as_of(StringInfo ddl, const SsotEntity *entity, TupleDesc desc)
 					"LANGUAGE sql STABLE PARALLEL SAFE AS %L;\n"
 					"COMMENT ON FUNCTION %T(pg_catalog.timestamptz) IS %L;\n",
 					function, entity->name, as_of_query(entity, desc, "$1"), function,
-					psprintf("%s as it was believed at the given time. NULL gives no rows. Times before the history begins are an error (SQLSTATE SS003) that names the first instant available. Takes no locks beyond reading.", entity->name));
+					psprintf("%s as it was believed at the given time. NULL is an error, and so are times before the history begins (SQLSTATE SS003, with the first instant available). Takes no locks beyond reading.", entity->name));
 	ssot_sql_append(ddl, "CREATE VIEW %T WITH (security_invoker = true) AS\n%s;\n"
 					"COMMENT ON VIEW %T IS %L;\n",
 					view, as_of_query(entity, desc, time), view,

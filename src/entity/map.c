@@ -475,7 +475,8 @@ ssot_entity_load(Oid relid, bool missing_ok)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("table \"%s\" is not a registered entity", entity->name),
-				 errhint("Call ssot.register_entity('%s') first.", entity->name)));
+				 errhint("Call ssot.register_entity(%s) first.",
+						 quote_literal_cstr(entity->name))));
 	}
 	load_fields(entity, rel);
 	load_references(&state, rel);

@@ -127,7 +127,8 @@ ssot_require_system(const char *system, const char *what)
 			 errmsg("system \"%s\" does not exist", system),
 			 errdetail("It is named by %s. Systems declared so far: %s.", what,
 					   isnull ? "none" : TextDatumGetCString(names)),
-			 errhint("Call ssot.create_system('%s', owner => ...) first.", system)));
+			 errhint("Call ssot.create_system(%s, owner => ...) first.",
+					 quote_literal_cstr(system))));
 }
 
 /* A system that its owner may change: existing and not built in. */
