@@ -29,4 +29,11 @@
 	DecodeDateTime(field, ftype, nfields, dtype, tm, fsec, zone)
 #endif
 
+/* From 18 on a CHECK constraint may be declared NOT ENFORCED. */
+#if PG_VERSION_NUM >= 180000
+#define ssot_check_is_enforced(check) ((check)->ccenforced)
+#else
+#define ssot_check_is_enforced(check) ((void) (check), true)
+#endif
+
 #endif							/* SSOT_COMPAT_H */
