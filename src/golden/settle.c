@@ -200,9 +200,9 @@ group_row_desc(const SsotEntity *entity)
 	return desc;
 }
 
-void
-ssot_groups_each(const SsotEntity *entity, Tuplestorestate *touched,
-				 int64 ntouched, SsotGroupCallback callback, void *arg)
+static void
+each_group(const SsotEntity *entity, Tuplestorestate *touched, int64 ntouched,
+		   SsotGroupCallback callback, void *arg, bool read_only)
 {
 	GroupReader reader = {0};
 	SsotRelation relation = {"ssot_touched", ssot_id_desc(entity), touched, ntouched};
@@ -210,6 +210,7 @@ ssot_groups_each(const SsotEntity *entity, Tuplestorestate *touched,
 		.sql = groups_sql(entity, touched == NULL),
 		.nrelations = touched == NULL ? 0 : 1,
 		.relations = &relation,
+		.read_only = read_only,
 	};
 
 	reader.entity = entity;
@@ -224,6 +225,20 @@ ssot_groups_each(const SsotEntity *entity, Tuplestorestate *touched,
 	emit_group(&reader);
 	MemoryContextDelete(reader.work);
 	MemoryContextDelete(reader.context);
+}
+
+void
+ssot_groups_each(const SsotEntity *entity, Tuplestorestate *touched,
+				 int64 ntouched, SsotGroupCallback callback, void *arg)
+{
+	each_group(entity, touched, ntouched, callback, arg, false);
+}
+
+void
+ssot_groups_read(const SsotEntity *entity, Tuplestorestate *touched,
+				 int64 ntouched, SsotGroupCallback callback, void *arg)
+{
+	each_group(entity, touched, ntouched, callback, arg, true);
 }
 
 /* ---- deciding ------------------------------------------------------------ */
