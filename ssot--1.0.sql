@@ -921,6 +921,18 @@ COMMENT ON COLUMN ssot.pins.pinned_at IS 'When, on the entity''s clock';
 COMMENT ON COLUMN ssot.pins.reason IS 'Why; null where no reason was given';
 COMMENT ON COLUMN ssot.pins.overruled IS 'The golden value that the pin replaced, as text';
 
+-- Lineage.
+
+CREATE FUNCTION ssot.lineage(entity regclass, id text,
+    OUT field text, OUT value text, OUT won_system text, OUT won_source text, OUT won_key text,
+    OUT rule text, OUT rank integer, OUT system text, OUT source text, OUT key text,
+    OUT candidate_value text, OUT source_time timestamptz, OUT reason text)
+RETURNS SETOF record
+LANGUAGE C STABLE STRICT
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_lineage';
+COMMENT ON FUNCTION ssot.lineage(regclass, text) IS 'Where each value of one golden record comes from: per field one row for each record that says something about it, the winner first (rank 1), then the others in the order in which they would win, then, without a rank, those that may not win; with the rule that decided, and the reason. value is what the table has; candidate_value what that record says, after mapping. A field that no record says anything about has one row. Runs under the caller''s rights; an error names the record that a merged id became.';
+
 -- end of II.4
 
 
