@@ -195,11 +195,11 @@ ssot_stable_until(PG_FUNCTION_ARGS)
  * SELECT v.valid_from, nullif(v.valid_to, 'infinity'),
  *        lag(v.changed_by) OVER w, lag(v.reason) OVER w, lag(v.run) OVER w, v.record
  *   FROM (SELECT h.valid_from, h.valid_to, h.ssot_changed_by, h.ssot_reason, h.ssot_run,
- *                to_jsonb(r) - 'valid_from'
+ *                to_jsonb(r)
  *           FROM golden_ssot.customer_history AS h, LATERAL (SELECT h.customer_id, ...) AS r
  *          WHERE h.customer_id = $1
  *         UNION ALL
- *         SELECT g.valid_from, 'infinity', NULL, NULL, NULL, to_jsonb(r) - 'valid_from'
+ *         SELECT g.valid_from, 'infinity', NULL, NULL, NULL, to_jsonb(r)
  *           FROM golden.customer AS g, LATERAL (SELECT g.customer_id, ...) AS r
  *          WHERE g.customer_id = $1) AS v (...)
  * WINDOW w AS (ORDER BY v.valid_to)
@@ -212,20 +212,19 @@ history_query(const SsotEntity *entity)
 					"       lag(v.changed_by) OVER w, lag(v.reason) OVER w,"
 					"       lag(v.run) OVER w, v.record"
 					" FROM (SELECT h.valid_from, h.valid_to, h.ssot_changed_by, h.ssot_reason,"
-					"              h.ssot_run, to_jsonb(r) - 'valid_from'"
+					"              h.ssot_run, to_jsonb(r)"
 					"       FROM %T AS h, LATERAL (SELECT %s) AS r"
 					"       WHERE h.%I = $1"
 					"       UNION ALL"
-					"       SELECT g.valid_from, 'infinity', NULL, NULL, NULL,"
-					"              to_jsonb(r) - 'valid_from'"
+					"       SELECT g.valid_from, 'infinity', NULL, NULL, NULL, to_jsonb(r)"
 					"       FROM %T AS g, LATERAL (SELECT %s) AS r"
 					"       WHERE g.%I = $1)"
 					"      AS v (valid_from, valid_to, changed_by, reason, run, record)"
 					" WINDOW w AS (ORDER BY v.valid_to)"
 					" ORDER BY v.valid_to",
-					entity->history_table, ssot_history_columns(entity, "h."),
+					entity->history_table, ssot_content_columns(entity, "h."),
 					entity->id_column,
-					entity->name, ssot_history_columns(entity, "g."),
+					entity->name, ssot_content_columns(entity, "g."),
 					entity->id_column);
 }
 

@@ -272,8 +272,8 @@ ssot_golden_id(const SsotEntity *entity, const char *text)
 	return OidInputFunctionCall(input, unconstify(char *, text), ioparam, -1);
 }
 
-char *
-ssot_history_columns(const SsotEntity *entity, const char *prefix)
+static char *
+column_list(const SsotEntity *entity, const char *prefix, bool content)
 {
 	Relation	rel = table_open(entity->relid, AccessShareLock);
 	TupleDesc	desc = RelationGetDescr(rel);
@@ -285,12 +285,26 @@ ssot_history_columns(const SsotEntity *entity, const char *prefix)
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 
 		/* a virtual column has no value of its own to keep */
-		if (!att->attisdropped && att->attgenerated != 'v')
+		if (att->attisdropped || att->attgenerated == 'v')
+			continue;
+		if (!content || strcmp(NameStr(att->attname), SSOT_VALID_FROM) != 0)
 			ssot_sql_append(&buf, "%s%s%I", buf.len > 0 ? ", " : "", prefix,
 							NameStr(att->attname));
 	}
 	table_close(rel, AccessShareLock);
 	return buf.data;
+}
+
+char *
+ssot_history_columns(const SsotEntity *entity, const char *prefix)
+{
+	return column_list(entity, prefix, false);
+}
+
+char *
+ssot_content_columns(const SsotEntity *entity, const char *prefix)
+{
+	return column_list(entity, prefix, true);
 }
 
 void
