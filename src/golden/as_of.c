@@ -13,6 +13,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "ssot.h"
 #include "common/errors.h"
 #include "common/ident.h"
@@ -48,6 +50,14 @@ is_moving(const char *word)
 	return false;
 }
 
+/* PostgreSQL 15 raises an error for a zone like Mars/Olympus, where we may not. */
+static bool
+is_unknown_zone(const char *word)
+{
+	return isalpha((unsigned char) word[0]) && strchr(word, '/') != NULL &&
+		pg_tzset(word) == NULL;
+}
+
 const char *
 ssot_parse_as_of(const char *text, TimestampTz *time)
 {
@@ -67,6 +77,8 @@ ssot_parse_as_of(const char *text, TimestampTz *time)
 	{
 		if (is_moving(field[i]))
 			return "It must be a fixed instant: the same question must get the same answer.";
+		if (is_unknown_zone(field[i]))
+			return "It names an unknown time zone.";
 	}
 	if (ssot_decode_datetime(field, ftype, nfields, &dtype, &tm, &fsec, &zone) != 0)
 		return malformed;

@@ -153,11 +153,17 @@ same_image(HeapTuple a, HeapTuple b, TupleDesc desc, AttrNumber attnum)
 static void
 refuse_own_column(Relation rel, const char *column)
 {
+	bool		retired = strcmp(column, SSOT_RETIRED_AT) == 0;
+
 	ereport(ERROR,
 			(errcode(ERRCODE_GENERATED_ALWAYS),
 			 errmsg("column \"%s\" of canonical table \"%s\" is kept by ssot",
 					column, RelationGetRelationName(rel)),
+			 retired ?
+			 errdetail("It says when the last source record of a golden record went away.") :
 			 errdetail("It says since when a version is believed, and that is the time of the write."),
+			 retired ?
+			 errhint("Leave the column out; reconciliation sets and clears it.") :
 			 errhint("Leave the column out. To read an earlier belief call %s_at.",
 					 RelationGetRelationName(rel))));
 }
