@@ -865,7 +865,7 @@ SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_pins';
 COMMENT ON FUNCTION ssot.pins() IS 'All pins of the entities whose source records the caller may read. Behind the view ssot.pins.';
 
-CREATE VIEW ssot.pins AS
+CREATE VIEW ssot.pins WITH (security_invoker = true) AS
 SELECT p.entity, p.id, p.field, p.value, p.pinned_by, p.pinned_at, p.reason, p.overruled
   FROM ssot.pins() AS p;
 COMMENT ON VIEW ssot.pins IS 'Every pin in force that the reader may see: a person''s value for a field of a golden record, which outranks all sources.';
@@ -993,6 +993,7 @@ REVOKE ALL ON FUNCTION
     ssot.pin(regclass, text, text, text, text),
     ssot.unpin(regclass, text, text, text)
 FROM PUBLIC;
+GRANT SELECT ON ssot.pins TO PUBLIC;
 REVOKE ALL ON FUNCTION ssot.reconcile(regclass, boolean, boolean) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE ssot.reconcile_all(regclass[], boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.schedule(regclass, text) FROM PUBLIC;
