@@ -29,6 +29,13 @@
 	DecodeDateTime(field, ftype, nfields, dtype, tm, fsec, zone)
 #endif
 
+/* The parts of a qualified name, as a list of String nodes; error if malformed. */
+#if PG_VERSION_NUM >= 160000
+#define ssot_name_list(name)	stringToQualifiedNameList(name, NULL)
+#else
+#define ssot_name_list(name)	stringToQualifiedNameList(name)
+#endif
+
 /* From 18 on a CHECK constraint may be declared NOT ENFORCED. */
 #if PG_VERSION_NUM >= 180000
 #define ssot_check_is_enforced(check) ((check)->ccenforced)
