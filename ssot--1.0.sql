@@ -787,6 +787,57 @@ COMMENT ON COLUMN ssot.entity_map.answered IS 'How many of the six are answered'
 -- ============================================================================
 
 
+CREATE FUNCTION ssot.quarantine(
+    OUT entity text, OUT source text, OUT system text, OUT key text, OUT field text, OUT reason text,
+    OUT sqlstate text, OUT detail text, OUT row_data jsonb, OUT copies integer, OUT first_seen timestamptz)
+RETURNS SETOF record
+LANGUAGE C STABLE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_quarantine';
+COMMENT ON FUNCTION ssot.quarantine() IS 'All rows in quarantine, of the entities whose companion the caller may read. Behind the view ssot.quarantine.';
+
+CREATE VIEW ssot.quarantine AS
+SELECT q.entity, q.source, q.system, q.key, q.field, q.reason, q.sqlstate, q.detail, q.row_data, q.copies, q.first_seen
+  FROM ssot.quarantine() AS q;
+COMMENT ON VIEW ssot.quarantine IS 'Every source row that could not be taken, whole and with its reason, as the last run found it. A row leaves by itself when the source, its mapping or a code list is mended.';
+COMMENT ON COLUMN ssot.quarantine.entity IS 'The entity';
+COMMENT ON COLUMN ssot.quarantine.source IS 'The source that holds the row';
+COMMENT ON COLUMN ssot.quarantine.system IS 'The system of the source';
+COMMENT ON COLUMN ssot.quarantine.key IS 'The key of the record it would have been; null where it could not be computed. An earlier good version of that record stays in force.';
+COMMENT ON COLUMN ssot.quarantine.field IS 'The field that could not be taken; null where it is the row as a whole';
+COMMENT ON COLUMN ssot.quarantine.reason IS 'Why, in words';
+COMMENT ON COLUMN ssot.quarantine.sqlstate IS 'SQLSTATE of the error; null where the row was refused without one';
+COMMENT ON COLUMN ssot.quarantine.detail IS 'More about the error';
+COMMENT ON COLUMN ssot.quarantine.row_data IS 'The whole row of the source, each value as text';
+COMMENT ON COLUMN ssot.quarantine.copies IS 'How many rows of the source are alike in all that the mapping reads';
+COMMENT ON COLUMN ssot.quarantine.first_seen IS 'When a run first found it';
+
+CREATE FUNCTION ssot.held(
+    OUT entity text, OUT id text, OUT constraint_name text, OUT sqlstate text, OUT reason text, OUT detail text,
+    OUT fields text[], OUT new_values jsonb, OUT records text[], OUT first_seen timestamptz)
+RETURNS SETOF record
+LANGUAGE C STABLE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_held';
+COMMENT ON FUNCTION ssot.held() IS 'All golden versions that are held, of the entities whose companion the caller may read. Behind the view ssot.held.';
+
+CREATE VIEW ssot.held AS
+SELECT h.entity, h.id, h.constraint_name, h.sqlstate, h.reason, h.detail, h.fields, h.new_values, h.records, h.first_seen
+  FROM ssot.held() AS h;
+COMMENT ON VIEW ssot.held IS 'Every golden record whose new version breaks a constraint of its table and therefore keeps its last good one.';
+COMMENT ON COLUMN ssot.held.entity IS 'The entity';
+COMMENT ON COLUMN ssot.held.id IS 'The golden id, as text';
+COMMENT ON COLUMN ssot.held.constraint_name IS 'The constraint that the new version breaks';
+COMMENT ON COLUMN ssot.held.sqlstate IS 'SQLSTATE of the violation';
+COMMENT ON COLUMN ssot.held.reason IS 'The violation, in words';
+COMMENT ON COLUMN ssot.held.detail IS 'More about the violation';
+COMMENT ON COLUMN ssot.held.fields IS 'The fields concerned';
+COMMENT ON COLUMN ssot.held.new_values IS 'The version that is held';
+COMMENT ON COLUMN ssot.held.records IS 'The system records that it was made of';
+COMMENT ON COLUMN ssot.held.first_seen IS 'Since when it is held';
+
+GRANT SELECT ON ssot.quarantine, ssot.held TO PUBLIC;
+
 -- end of II.3
 
 

@@ -492,6 +492,7 @@ reconcile(Oid relid, bool full, bool accept_deletes)
 	write_run(run);
 	keep_state(run);
 	keep_run_record(run);
+	ssot_ingest_end(run->ingest);
 	end_progress();
 	ssot_settings_end(settings);
 	return run;
