@@ -57,7 +57,7 @@ CREATE TABLE ssot.entity (
     canonical_system text REFERENCES ssot.system ON UPDATE CASCADE,
     owner            text NOT NULL CHECK (owner <> ''),
     id_column        text NOT NULL,
-    max_quarantine   numeric NOT NULL DEFAULT 0.2 CHECK (max_quarantine BETWEEN 0 AND 1),
+    max_quarantine   numeric NOT NULL DEFAULT 0.5 CHECK (max_quarantine BETWEEN 0 AND 1),
     max_retire       numeric NOT NULL DEFAULT 0.2 CHECK (max_retire BETWEEN 0 AND 1),
     history_from     timestamptz NOT NULL,
     registered_at    timestamptz NOT NULL,
@@ -478,7 +478,7 @@ CREATE FUNCTION ssot.register_entity(
     definition text DEFAULT NULL,
     canonical_system text DEFAULT NULL,
     owner text DEFAULT NULL,
-    max_quarantine numeric DEFAULT 0.2,
+    max_quarantine numeric DEFAULT 0.5,
     max_retire numeric DEFAULT 0.2)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_register_entity'
 SET search_path = pg_catalog, pg_temp;
