@@ -176,8 +176,6 @@ run_job(const Job *job, bool full)
 	{
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
-		if (is_fatal(error))
-			PG_RE_THROW();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
@@ -186,6 +184,8 @@ run_job(const Job *job, bool full)
 	PG_END_TRY();
 	if (error == NULL)
 		return true;
+	if (is_fatal(error))
+		ReThrowError(error);
 	ereport(WARNING,
 			(errcode(error->sqlerrcode),
 			 errmsg("reconciliation of \"%s\" failed: %s", job->name, error->message),
