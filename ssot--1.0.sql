@@ -500,6 +500,11 @@ RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'ssot_unregister_entity'
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ssot.unregister_entity(regclass, boolean) IS 'Makes a canonical entity an ordinary table again: removes its triggers, as-of function and view, sources and rules; golden records stay. Companion tables with the history, and the columns valid_from and retired_at, are kept unless drop_companions is true. NULL does nothing. You must own the table; it is locked in ACCESS EXCLUSIVE mode. An error if other objects depend on what is removed.';
 
+CREATE FUNCTION ssot.unregister_dropped_entity(entity text)
+RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'ssot_unregister_dropped_entity'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.unregister_dropped_entity(text) IS 'Takes an entity off the map whose table was dropped, by its name in ssot.entity_map; its companion tables stay. NULL does nothing. An error while a table of that name exists. You must be, or be a member of, the role that registered it.';
+
 -- Sources
 
 CREATE FUNCTION ssot.create_source(
@@ -916,7 +921,7 @@ SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_pins';
 COMMENT ON FUNCTION ssot.pins() IS 'All pins of the entities whose source records the caller may read. Behind the view ssot.pins.';
 
-CREATE VIEW ssot.pins AS
+CREATE VIEW ssot.pins WITH (security_invoker = true) AS
 SELECT p.entity, p.id, p.field, p.value, p.pinned_by, p.pinned_at, p.reason, p.overruled
   FROM ssot.pins() AS p;
 COMMENT ON VIEW ssot.pins IS 'Every pin in force that the reader may see: a person''s value for a field of a golden record, which outranks all sources.';
@@ -1029,6 +1034,7 @@ REVOKE ALL ON FUNCTION
     ssot.register_entity(regclass, text, text, text, numeric, numeric),
     ssot.alter_entity(regclass, text, text, text, numeric, numeric),
     ssot.unregister_entity(regclass, boolean),
+    ssot.unregister_dropped_entity(text),
     ssot.create_source(regclass, text, text, text, jsonb, jsonb, jsonb, text, text, jsonb, text, text, jsonb, boolean, text, text, interval, text, text, text, integer, text),
     ssot.create_source(regclass, text, text, text[], jsonb, jsonb, jsonb, text, text, jsonb, text, text, jsonb, boolean, text, text, interval, text, text, text, integer, text),
     ssot.alter_source(regclass, text, text, text, jsonb, jsonb, jsonb, text, text, jsonb, text, text, jsonb, boolean, text, text, interval, text, text, text, integer, text),
@@ -1044,6 +1050,7 @@ REVOKE ALL ON FUNCTION
     ssot.pin(regclass, text, text, text, text),
     ssot.unpin(regclass, text, text, text)
 FROM PUBLIC;
+GRANT SELECT ON ssot.pins TO PUBLIC;
 REVOKE ALL ON FUNCTION ssot.reconcile(regclass, boolean, boolean) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE ssot.reconcile_all(regclass[], boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.schedule(regclass, text) FROM PUBLIC;
