@@ -57,7 +57,7 @@ CREATE TABLE ssot.entity (
     canonical_system text REFERENCES ssot.system ON UPDATE CASCADE,
     owner            text NOT NULL CHECK (owner <> ''),
     id_column        text NOT NULL,
-    max_quarantine   numeric NOT NULL DEFAULT 0.2 CHECK (max_quarantine BETWEEN 0 AND 1),
+    max_quarantine   numeric NOT NULL DEFAULT 0.5 CHECK (max_quarantine BETWEEN 0 AND 1),
     max_retire       numeric NOT NULL DEFAULT 0.2 CHECK (max_retire BETWEEN 0 AND 1),
     history_from     timestamptz NOT NULL,
     registered_at    timestamptz NOT NULL,
@@ -478,7 +478,7 @@ CREATE FUNCTION ssot.register_entity(
     definition text DEFAULT NULL,
     canonical_system text DEFAULT NULL,
     owner text DEFAULT NULL,
-    max_quarantine numeric DEFAULT 0.2,
+    max_quarantine numeric DEFAULT 0.5,
     max_retire numeric DEFAULT 0.2)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_register_entity'
 SET search_path = pg_catalog, pg_temp;
@@ -614,7 +614,7 @@ COMMENT ON FUNCTION ssot.alter_source(regclass, text, text, text[], jsonb, jsonb
 CREATE FUNCTION ssot.drop_source(entity regclass, source text)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_drop_source'
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ssot.drop_source(regclass, text) IS 'Takes a source away. Its records move to the source history at once; golden records change when the next run settles them without it. Its row in ssot.source stays, renamed to "<name> (dropped <number>)" and without a relation, because the history names it. You must own the entity''s table. Waits for a running reconciliation of the entity.';
+COMMENT ON FUNCTION ssot.drop_source(regclass, text) IS 'Takes a source away. Its records move to the source history at once; golden records change when the next run settles them without it. Its row in ssot.source stays, renamed to "<name> (dropped <number>)" and without a relation, because the history names it. A source declared anew later starts without links, so its records become new golden records unless others link them: change a source with ssot.alter_source. You must own the entity''s table. Waits for a running reconciliation of the entity.';
 
 CREATE FUNCTION ssot.set_value_map(entity regclass, source text, field text, map jsonb)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_set_value_map'
