@@ -2,6 +2,8 @@
 -- Rows that cannot be taken: set aside whole with their reason, the last good
 -- version stays in force, the rest of the batch goes through (law 3).
 --
+SET timezone = 'UTC';
+SET datestyle = 'ISO';
 CREATE SCHEMA qt_bronze;
 CREATE SCHEMA qt_golden;
 CREATE DOMAIN qt_golden.amount AS numeric(8,2) CHECK (VALUE > 0);
@@ -67,16 +69,16 @@ SELECT * FROM qt_golden.aside;
 SELECT * FROM qt_golden.records;
 
 -- The row is kept whole, whatever the mapping reads.
-SELECT q.source, q.system, q.row_data FROM ssot.quarantine AS q WHERE q.key = '5';
+SELECT q.source, q.system, q.row_data FROM ssot.quarantine AS q WHERE q.entity = 'qt_golden.account' AND q.key = '5';
 
 -- The merged record is tested on the rest: NOT NULL holds nothing here, as the
 -- only nameless row is aside.
 SELECT h.id, h.constraint_name FROM ssot.held AS h WHERE h.entity = 'qt_golden.account';
 
 -- A second run finds the same and writes nothing.
-CREATE TEMP TABLE before AS SELECT q.xmin::text, q.xmax::text, q.ssot_image FROM qt_golden_ssot.account_quarantine AS q;
+CREATE TEMP TABLE before AS SELECT q.xmin::text AS xid, q.xmax::text AS locker, q.ssot_image FROM qt_golden_ssot.account_quarantine AS q;
 SELECT * FROM qt_golden.figures;
-SELECT count(*) AS entries, bool_and(q.xmin::text = b.xmin AND q.xmax::text = b.xmax) AS untouched
+SELECT count(*) AS entries, bool_and(q.xmin::text = b.xid AND q.xmax::text = b.locker) AS untouched
 FROM qt_golden_ssot.account_quarantine AS q
 JOIN before AS b USING (ssot_image);
 
@@ -123,7 +125,7 @@ ALTER TABLE qt_golden.account DROP CONSTRAINT not_fay;
 SELECT quarantined FROM ssot.reconcile('qt_golden.account', "full" => true) WHERE source = 'crm';
 
 -- Too many: nothing is written. The first reasons are told.
-SELECT ssot.alter_entity('qt_golden.account', max_quarantine => 0.5);
+SELECT ssot.alter_entity('qt_golden.account', max_quarantine => 0.6);
 UPDATE qt_bronze.crm SET email = 'nowhere' WHERE id IN ('1', '2');
 SELECT * FROM ssot.reconcile('qt_golden.account'); -- ERROR
 \echo :SQLSTATE
