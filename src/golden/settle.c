@@ -339,7 +339,8 @@ ssot_settle(const SsotEntity *entity, Tuplestorestate *touched, int64 ntouched,
 													run_id, figures);
 
 	ssot_groups_each(entity, touched, ntouched, settle_group, &pass);
-	ssot_write_merged(pass.holds, &pass.merged, &figures->created, &figures->changed);
+	ssot_write_merged(entity, pass.holds, &pass.merged, t, run_id,
+					  &figures->created, &figures->changed);
 	figures->held += ssot_holds_write(pass.holds, touched, ntouched);
 	if (pass.observer != NULL)
 	{

@@ -187,8 +187,8 @@ run(Store *store, const char *sql, bool with_time)
 	SsotRelation relations[] = {store->incoming, store->tokens, store->gone, store->moved};
 	SsotStatement statement = {
 		.sql = sql,
-		.nargs = with_time ? 1 : 0, .argtypes = &argtype, .args = &arg,
-		.nrelations = lengthof(relations), .relations = relations,
+		.nargs = with_time ? 1 : 0,.argtypes = &argtype,.args = &arg,
+		.nrelations = lengthof(relations),.relations = relations,
 	};
 
 	ssot_statement_run(&statement);
@@ -275,7 +275,7 @@ write_tokens(Store *store)
 {
 	const SsotEntity *entity = store->entity;
 	const char *same_token = "k.token = n.token AND k.ssot_source = n.ssot_source"
-		" AND k.ssot_key = n.ssot_key";
+	" AND k.ssot_key = n.ssot_key";
 
 	if (!store->linking->first_load)
 		run(store, ssot_sql("DELETE FROM %T AS k"
@@ -348,7 +348,7 @@ void
 ssot_store_records(const SsotEntity *entity, const SsotIngest *ingest,
 				   const SsotLinking *linking, TimestampTz t)
 {
-	Store		store = {.entity = entity, .ingest = ingest, .linking = linking, .t = t};
+	Store		store = {.entity = entity,.ingest = ingest,.linking = linking,.t = t};
 	MemoryContext row = AllocSetContextCreate(CurrentMemoryContext, "ssot record",
 											  ALLOCSET_DEFAULT_SIZES);
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(ingest->desc, &TTSOpsMinimalTuple);
@@ -358,7 +358,10 @@ ssot_store_records(const SsotEntity *entity, const SsotIngest *ingest,
 	store.incoming = new_relation("ssot_incoming", ssot_record_desc(entity, false));
 	store.tokens = new_relation("ssot_new_tokens", token_desc());
 	store.moved = new_relation("ssot_moved", moved_desc(entity));
-	store.gone = (SsotRelation) {"ssot_gone", ingest->gone_desc, ingest->gone, ingest->ngone};
+	store.gone = (SsotRelation)
+	{
+		"ssot_gone", ingest->gone_desc, ingest->gone, ingest->ngone
+	};
 
 	gather_references(&store, slot, row);
 	finish_rows(&store, slot, row);

@@ -504,7 +504,10 @@ ssot_survive(SsotSurvivor *survivor, const SsotGroup *group,
 			int			pin = find_pin(survivor, group, f);
 
 			if (pin >= 0)
-				winners[f] = (SsotWinner) {pin, SSOT_RULE_PIN};
+			{
+				winners[f].record = pin;
+				winners[f].rule = SSOT_RULE_PIN;
+			}
 			else if (winners[f].record >= 0)
 			{
 				winners[f].record = part_with_value(survivor, group, winners[f].record, f);
