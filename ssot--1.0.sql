@@ -614,7 +614,7 @@ COMMENT ON FUNCTION ssot.alter_source(regclass, text, text, text[], jsonb, jsonb
 CREATE FUNCTION ssot.drop_source(entity regclass, source text)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_drop_source'
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ssot.drop_source(regclass, text) IS 'Takes a source away. Its records move to the source history at once; golden records change when the next run settles them without it. Its row in ssot.source stays, renamed to "<name> (dropped <number>)" and without a relation, because the history names it. You must own the entity''s table. Waits for a running reconciliation of the entity.';
+COMMENT ON FUNCTION ssot.drop_source(regclass, text) IS 'Takes a source away. Its records move to the source history at once; golden records change when the next run settles them without it. Its row in ssot.source stays, renamed to "<name> (dropped <number>)" and without a relation, because the history names it. A source declared anew later starts without links, so its records become new golden records unless others link them: change a source with ssot.alter_source. You must own the entity''s table. Waits for a running reconciliation of the entity.';
 
 CREATE FUNCTION ssot.set_value_map(entity regclass, source text, field text, map jsonb)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_set_value_map'
