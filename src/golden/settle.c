@@ -171,7 +171,16 @@ ssot_id_desc(const SsotEntity *entity)
  *     ON s.customer_id = t.id
  *  ORDER BY 1
  *
- * or, for all: the same from customer_source alone, where it has a golden id.
+ * or, for all, with the golden records that have lost their last record:
+ *
+ * SELECT s.customer_id, s.ssot_source, ... s.<fields>
+ *   FROM golden_ssot.customer_source AS s WHERE s.customer_id IS NOT NULL
+ * UNION ALL
+ * SELECT g.customer_id, (NULL::golden_ssot.customer_source).ssot_source, ...
+ *   FROM golden.customer AS g
+ *  WHERE NOT EXISTS (SELECT FROM golden_ssot.customer_source AS s
+ *                     WHERE s.customer_id = g.customer_id)
+ *  ORDER BY 1
  */
 static char *
 groups_sql(const SsotEntity *entity, bool all)
@@ -179,9 +188,17 @@ groups_sql(const SsotEntity *entity, bool all)
 	char	   *columns = ssot_record_columns(entity, "s.");
 
 	if (all)
-		return ssot_sql("SELECT s.%I, %s FROM %T AS s WHERE s.%I IS NOT NULL ORDER BY 1",
+		return ssot_sql("SELECT s.%I, %s FROM %T AS s WHERE s.%I IS NOT NULL"
+						" UNION ALL "
+						"SELECT g.%I, %s FROM %T AS g"
+						" WHERE NOT EXISTS (SELECT FROM %T AS s WHERE s.%I = g.%I)"
+						" ORDER BY 1",
 						entity->id_column, columns, entity->source_table,
-						entity->id_column);
+						entity->id_column, entity->id_column,
+						ssot_record_columns(entity,
+											ssot_sql("(NULL::%T).", entity->source_table)),
+						ssot_relation_name(entity->relid), entity->source_table,
+						entity->id_column, entity->id_column);
 	return ssot_sql("SELECT t.id, %s FROM ssot_touched AS t"
 					" LEFT JOIN %T AS s ON s.%I = t.id ORDER BY 1",
 					columns, entity->source_table, entity->id_column);
