@@ -234,7 +234,8 @@ copy_id(TupleTableSlot *slot, void *arg)
 	return true;
 }
 
-/* The touched ids, and those held until now: what stood in their way may be gone. */
+/* The touched ids (NULL: none), and those held until now: what stood in their
+ * way may be gone. */
 static IdCopy
 distinct_ids(const SsotEntity *entity, Tuplestorestate *touched, int64 ntouched)
 {
@@ -247,6 +248,11 @@ distinct_ids(const SsotEntity *entity, Tuplestorestate *touched, int64 ntouched)
 		.nrelations = 1,.relations = &relation,
 	};
 
+	if (touched == NULL)
+	{
+		statement.sql = ssot_sql("SELECT h.%I FROM %T AS h", entity->id_column, entity->held_table);
+		statement.nrelations = 0;
+	}
 	ssot_statement_each(&statement, copy_id, &copy);
 	ssot_restore_user(user);
 	return copy;
@@ -293,11 +299,35 @@ refresh_references(Run *run, Tuplestorestate **touched, int64 *ntouched)
 static bool
 settled_anything(const Run *run)
 {
-	int64		sum = run->settled.created + run->settled.changed + run->settled.held;
+	int64		sum = run->settled.created + run->settled.changed + run->settled.held_written;
 
 	for (int s = 0; s < run->entity->nsources; s++)
 		sum += run->settled.drift_opened[s] + run->settled.drift_closed[s];
 	return sum > 0;
+}
+
+/*
+ * Settle every golden record, or the touched ones and those that are held. The
+ * clock is read before and written after: when rules change or a held record
+ * tries again, perhaps no golden record changes.
+ */
+static void
+settle(Run *run, bool everything, Tuplestorestate *touched, int64 ntouched)
+{
+	IdCopy		ids = {0};
+
+	if (!everything)
+	{
+		ids = distinct_ids(run->entity, touched, ntouched);
+		if (ids.count == 0)
+			return;
+	}
+	report_progress(run, "settling golden records");
+	if (!run->wrote)
+		run->t = ssot_clock_lock(run->entity);
+	ssot_settle(run->entity, ids.ids, ids.count, run->t, run->run_id, &run->settled);
+	if (settled_anything(run))
+		take_clocks(run);
 }
 
 /* Everything from linking to drift. */
@@ -326,28 +356,9 @@ write_run(Run *run)
 	if (run->linking == NULL || !run->linking->first_load)
 		refresh_references(run, &touched, &ntouched);
 
-	if (everything || ntouched > 0)
-	{
-		report_progress(run, "settling golden records");
-		if (everything)
-		{
-			/* when rules change, perhaps no golden record does */
-			if (!run->wrote)
-				run->t = ssot_clock_lock(entity);
-			ssot_settle(entity, NULL, 0, run->t, run->run_id, &run->settled);
-			if (settled_anything(run))
-				take_clocks(run);
-		}
-		else
-		{
-			IdCopy		ids = distinct_ids(entity, touched, ntouched);
-
-			take_clocks(run);
-			ssot_settle(entity, ids.ids, ids.count, run->t, run->run_id, &run->settled);
-		}
-		if (run->linking != NULL && run->linking->first_load)
-			analyze_first_load(run);
-	}
+	settle(run, everything, touched, ntouched);
+	if (run->linking != NULL && run->linking->first_load)
+		analyze_first_load(run);
 }
 
 /* ---- the record of the run ----------------------------------------------- */
@@ -378,7 +389,8 @@ figure_row(const Run *run, int s, Datum *values, bool *nulls)
 		memset(nulls, true, sizeof(bool) * FIGURE_COLUMNS);
 		nulls[0] = nulls[8] = nulls[9] = nulls[12] = false;
 		values[0] = CStringGetTextDatum("(golden)");
-		values[8] = Int64GetDatum(run->settled.created + run->settled.changed);
+		values[8] = Int64GetDatum(run->settled.created + run->settled.changed +
+								  (run->linking == NULL ? 0 : run->linking->nmerges));
 		values[9] = Int64GetDatum(run->settled.held);
 	}
 	else

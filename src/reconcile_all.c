@@ -180,6 +180,9 @@ run_job(const Job *job, bool full)
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
+		/* out of the subtransaction first: the session would be stuck in it */
+		if (is_fatal(error))
+			ReThrowError(error);
 	}
 	PG_END_TRY();
 	if (error == NULL)
