@@ -646,6 +646,134 @@ RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_set_authority_fields'
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ssot.set_authority(regclass, text[], text[], text, text, boolean, text, double precision, text) IS 'The same for several fields.';
 
+-- The Entity Map
+
+CREATE VIEW ssot.entity_map AS
+SELECT e.entity,
+       e.definition,
+       e.canonical_system,
+       r.replication,
+       h.hierarchy,
+       q.quality,
+       l.reconciliation,
+       (e.definition IS NOT NULL)::integer
+       + (e.canonical_system IS NOT NULL)::integer
+       + r.answered::integer
+       + (h.hierarchy IS NOT NULL)::integer
+       + q.answered::integer
+       + l.answered::integer AS answered
+FROM ssot.entity AS e
+CROSS JOIN LATERAL (
+    SELECT pg_catalog.parse_ident(e.entity) AS part
+) AS i
+LEFT JOIN (
+    pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+) ON n.nspname = i.part[1] AND c.relname = i.part[2]
+-- How the data gets here: every source, and whether each says how.
+CROSS JOIN LATERAL (
+    SELECT pg_catalog.jsonb_agg(
+               pg_catalog.jsonb_build_object(
+                   'source', s.source,
+                   'system', s.system,
+                   'relation', s.relation,
+                   'role', s.role,
+                   'how', s.how,
+                   'max_lag', s.max_lag,
+                   'updated_at', s.mapping -> 'updated_at',
+                   'read_at', t.read_at,
+                   'data_through', t.data_through)
+               ORDER BY s.rank, s.source_id) AS replication,
+           coalesce(pg_catalog.bool_and(s.how IS NOT NULL), false) AS answered
+    FROM ssot.source AS s
+    LEFT JOIN ssot.source_state AS t ON t.source_id = s.source_id
+    WHERE s.entity = e.entity
+      AND s.relation IS NOT NULL
+) AS r
+-- Where a record sits: foreign keys to itself and to other entities, and levels of sources.
+CROSS JOIN LATERAL (
+    SELECT nullif(
+               pg_catalog.jsonb_strip_nulls(
+                   pg_catalog.jsonb_build_object(
+                       'parent', k.parent,
+                       'belongs_to', k.belongs_to,
+                       'levels', v.levels)),
+               '{}') AS hierarchy
+    FROM (
+        SELECT pg_catalog.jsonb_agg(a.attname ORDER BY a.attnum)
+                   FILTER (WHERE f.confrelid = f.conrelid) AS parent,
+               pg_catalog.jsonb_object_agg(a.attname, target.entity)
+                   FILTER (WHERE f.confrelid <> f.conrelid AND target.entity IS NOT NULL) AS belongs_to
+        FROM pg_catalog.pg_constraint AS f
+        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = f.conrelid AND a.attnum = f.conkey[1]
+        JOIN pg_catalog.pg_class AS tc ON tc.oid = f.confrelid
+        JOIN pg_catalog.pg_namespace AS tn ON tn.oid = tc.relnamespace
+        LEFT JOIN ssot.entity AS target ON pg_catalog.parse_ident(target.entity) = ARRAY[tn.nspname, tc.relname]::text[]
+        WHERE f.conrelid = c.oid
+          AND f.contype = 'f'
+          AND pg_catalog.cardinality(f.conkey) = 1
+    ) AS k
+    CROSS JOIN (
+        SELECT pg_catalog.jsonb_object_agg(s.source, s.level) AS levels
+        FROM ssot.source AS s
+        WHERE s.entity = e.entity
+          AND s.relation IS NOT NULL
+          AND s.level IS NOT NULL
+    ) AS v
+) AS h
+-- What a good record is: the table's constraints, and what does not keep them.
+CROSS JOIN LATERAL (
+    SELECT pg_catalog.jsonb_build_object(
+               'not_null', m.not_null,
+               'check', k.checks,
+               'unique', k.uniques,
+               'foreign_key', k.foreign_keys,
+               'quarantined', (
+                   SELECT coalesce(pg_catalog.sum(t.quarantined), 0)
+                   FROM ssot.source AS s
+                   JOIN ssot.source_state AS t ON t.source_id = s.source_id
+                   WHERE s.entity = e.entity)) AS quality,
+           m.not_null + k.checks + k.uniques + k.foreign_keys > 0 AS answered
+    FROM (
+        SELECT pg_catalog.count(*) AS not_null
+        FROM pg_catalog.pg_attribute AS a
+        WHERE a.attrelid = c.oid
+          AND a.attnum > 0
+          AND NOT a.attisdropped
+          AND a.attnotnull
+          AND a.attname NOT IN (e.id_column, 'valid_from')
+    ) AS m
+    CROSS JOIN (
+        SELECT pg_catalog.count(*) FILTER (WHERE f.contype = 'c') AS checks,
+               pg_catalog.count(*) FILTER (WHERE f.contype IN ('u', 'x')) AS uniques,
+               pg_catalog.count(*) FILTER (WHERE f.contype = 'f') AS foreign_keys
+        FROM pg_catalog.pg_constraint AS f
+        WHERE f.conrelid = c.oid
+    ) AS k
+) AS q
+-- Whether it has been reconciled, and as of when it is believed.
+CROSS JOIN LATERAL (
+    SELECT pg_catalog.jsonb_build_object(
+               'as_of', (SELECT k.last_write FROM ssot.clock AS k WHERE k.entity = e.entity),
+               'last_run', pg_catalog.max(u.run_id),
+               'last_success', pg_catalog.max(u.finished_at) FILTER (WHERE u.status <> 'failed'),
+               'last_failure', pg_catalog.max(u.finished_at) FILTER (WHERE u.status = 'failed')) AS reconciliation,
+           pg_catalog.count(*) FILTER (WHERE u.status <> 'failed') > 0 AS answered
+    FROM ssot.reconcile_run AS u
+    WHERE u.entity = e.entity
+) AS l
+WHERE c.oid IS NULL
+   OR pg_catalog.has_any_column_privilege(c.oid, 'SELECT');
+COMMENT ON VIEW ssot.entity_map IS 'The six questions about each entity, answered from the DDL and the map, for the entities that you may read. A question that nothing answers is NULL or does not count in "answered".';
+COMMENT ON COLUMN ssot.entity_map.entity IS 'The canonical table';
+COMMENT ON COLUMN ssot.entity_map.definition IS '1. What is one of these? NULL where nobody has written it down';
+COMMENT ON COLUMN ssot.entity_map.canonical_system IS '2. Which system is believed first? NULL where none is named';
+COMMENT ON COLUMN ssot.entity_map.replication IS '3. How does the data get here? One object per source; answered when every source says how. NULL where there is no source';
+COMMENT ON COLUMN ssot.entity_map.hierarchy IS '4. Where does it sit? parent: foreign keys to the entity itself; belongs_to: foreign keys to other entities; levels: sources below the entity''s level. NULL where there is none of these';
+COMMENT ON COLUMN ssot.entity_map.quality IS '5. What is a good one? Counts of the table''s constraints (key and valid_from apart) and of source rows in quarantine; answered when there is any constraint';
+COMMENT ON COLUMN ssot.entity_map.reconciliation IS '6. When was it reconciled? as_of: the time of the last write; last_run, last_success and last_failure from ssot.reconcile_run; answered when a run succeeded';
+COMMENT ON COLUMN ssot.entity_map.answered IS 'How many of the six are answered';
+
 -- end of II.2
 
 
@@ -771,6 +899,7 @@ REVOKE ALL ON FUNCTION
     ssot.set_authority(regclass, text, text[], text, text, boolean, text, double precision, text),
     ssot.set_authority(regclass, text[], text[], text, text, boolean, text, double precision, text)
 FROM PUBLIC;
+GRANT SELECT ON ssot.entity_map TO PUBLIC;
 
 REVOKE ALL ON FUNCTION ssot.reconcile(regclass, boolean, boolean) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE ssot.reconcile_all(regclass[], boolean) FROM PUBLIC;

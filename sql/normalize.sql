@@ -33,7 +33,8 @@ INSERT INTO text_case VALUES
   (24, 'blank words stay',          'n/a',                          'n/a'),
   (25, 'unassigned, private use',   U&'\0378\E000\+10FFFD',         U&'\0378\E000\+10FFFD'),
   (26, 'non-characters',            U&'\FFFE\FDD0',                 U&'\FFFE\FDD0'),
-  (27, 'emoji with joiner',         U&'\+01F468\200D\+01F469',      U&'\+01F468\200D\+01F469');
+  (27, 'emoji with joiner',         U&'\+01F468\200D\+01F469',      U&'\+01F468\200D\+01F469'),
+  (28, 'joiner that NFKC leaves beside ASCII', U&'\00AA\200D\0301x', 'áx');
 SELECT c.no, c.why, ssot.normalize_text(c.value) AS got,
        ssot.normalize_text(c.value) IS NOT DISTINCT FROM c.want AS ok
   FROM text_case AS c

@@ -22,8 +22,7 @@
 #include "common/owner.h"
 #include "common/query.h"
 #include "golden/hold.h"
-#include "golden/link.h"
-#include "identity/cluster.h"
+#include "golden/linker.h"
 
 #include "access/htup_details.h"
 #include "access/table.h"
@@ -38,33 +37,20 @@
 #include "utils/rel.h"
 #include "utils/typcache.h"
 
-/* A token and the record that carries it. */
-typedef struct TokenEntry
+void
+ssot_linker_touch(Linker *linker, Datum id)
 {
-	uint64		hash;
-	const char *text;
-	int			node;
-} TokenEntry;
+	bool		isnull = false;
 
-typedef struct Linker
+	tuplestore_putvalues(linker->out->touched, linker->id_desc, &id, &isnull);
+	linker->out->ntouched++;
+}
+
+int
+ssot_compare_node_key(const SsotNode *node, int source, const char *key)
 {
-	const SsotEntity *entity;
-	const SsotIngest *ingest;
-	SsotLinking *out;
-	int			node_capacity;
-	TokenEntry *tokens;
-	int64		ntokens;
-	int64		token_capacity;
-	SsotPair   *pairs;
-	int64		npairs;
-	int64		pair_capacity;
-	bool		anything_stored;
-	TupleDesc	id_desc;
-	Tuplestorestate *groups;	/* golden ids whose members must be read */
-	int64		ngroups;
-	FmgrInfo	id_cmp;
-	Oid			id_collation;
-} Linker;
+	return node->source != source ? node->source - source : strcmp(node->key, key);
+}
 
 static int
 add_node(Linker *linker, int source, const char *key)
@@ -101,17 +87,6 @@ add_token(Linker *linker, int node, const char *text)
 	entry->node = node;
 }
 
-static void
-add_pair(Linker *linker, int a, int b)
-{
-	if (linker->npairs == linker->pair_capacity)
-	{
-		linker->pair_capacity *= 2;
-		linker->pairs = repalloc_huge(linker->pairs, sizeof(SsotPair) * linker->pair_capacity);
-	}
-	linker->pairs[linker->npairs++] = (SsotPair) {a, b, 1.0};
-}
-
 static const char *
 own_token(const SsotEntity *entity, int source, const char *key)
 {
@@ -130,15 +105,6 @@ add_token_array(Linker *linker, int node, Datum array)
 		add_token(linker, node, TextDatumGetCString(elements[i]));
 }
 
-static void
-touch(Linker *linker, Datum id)
-{
-	bool		isnull = false;
-
-	tuplestore_putvalues(linker->out->touched, linker->id_desc, &id, &isnull);
-	linker->out->ntouched++;
-}
-
 /* The members of this golden record must be put together anew. */
 static void
 open_group(Linker *linker, Datum id)
@@ -147,12 +113,6 @@ open_group(Linker *linker, Datum id)
 
 	tuplestore_putvalues(linker->groups, linker->id_desc, &id, &isnull);
 	linker->ngroups++;
-}
-
-static int
-compare_node_key(const SsotNode *node, int source, const char *key)
-{
-	return node->source != source ? node->source - source : strcmp(node->key, key);
 }
 
 /* The staged node of a key, or -1: staged nodes are sorted. */
@@ -165,7 +125,7 @@ find_staged(Linker *linker, int source, const char *key)
 	while (low <= high)
 	{
 		int			middle = low + (high - low) / 2;
-		int			c = compare_node_key(&linker->out->nodes[middle], source, key);
+		int			c = ssot_compare_node_key(&linker->out->nodes[middle], source, key);
 
 		if (c == 0)
 			return middle;
@@ -274,7 +234,7 @@ activate_staged(Linker *linker)
 		node->id = node->old_id;
 		if (node->had_id)
 		{
-			touch(linker, node->old_id);
+			ssot_linker_touch(linker, node->old_id);
 			if (node->active)
 				open_group(linker, node->old_id);
 		}
@@ -302,7 +262,7 @@ take_gone_id(TupleTableSlot *slot, void *arg)
 	linker->anything_stored = true;
 	if (!isnull)
 	{
-		touch(linker, id);
+		ssot_linker_touch(linker, id);
 		open_group(linker, id);
 	}
 	return true;
@@ -483,256 +443,6 @@ read_groups(Linker *linker)
 	tuplestore_end(relations[0].rows);
 }
 
-/* ---- putting together ---------------------------------------------------- */
-
-static int
-compare_tokens(const void *a, const void *b)
-{
-	const TokenEntry *x = (const TokenEntry *) a;
-	const TokenEntry *y = (const TokenEntry *) b;
-
-	if (x->hash != y->hash)
-		return x->hash < y->hash ? -1 : 1;
-	return strcmp(x->text, y->text);
-}
-
-static void
-pair_by_tokens(Linker *linker)
-{
-	qsort(linker->tokens, linker->ntokens, sizeof(TokenEntry), compare_tokens);
-	for (int64 i = 1; i < linker->ntokens; i++)
-		if (linker->tokens[i].hash == linker->tokens[i - 1].hash &&
-			strcmp(linker->tokens[i].text, linker->tokens[i - 1].text) == 0)
-			add_pair(linker, linker->tokens[i - 1].node, linker->tokens[i].node);
-}
-
-static bool
-is_built_in(const Linker *linker, const SsotNode *node)
-{
-	return linker->entity->sources[node->source].is_steward ||
-		linker->entity->sources[node->source].is_manual;
-}
-
-static int
-compare_ids(Linker *linker, Datum a, Datum b)
-{
-	return DatumGetInt32(FunctionCall2Coll(&linker->id_cmp, linker->id_collation, a, b));
-}
-
-static Linker *sorting;			/* for the qsort callbacks below */
-
-/* By old golden id, then people's records last, then source and key: the first
- * of an id is its anchor. */
-static int
-compare_by_id(const void *a, const void *b)
-{
-	const SsotNode *x = &sorting->out->nodes[*(const int *) a];
-	const SsotNode *y = &sorting->out->nodes[*(const int *) b];
-	int			result = compare_ids(sorting, x->old_id, y->old_id);
-
-	if (result == 0)
-		result = (int) is_built_in(sorting, x) - (int) is_built_in(sorting, y);
-	return result != 0 ? result : compare_node_key(x, y->source, y->key);
-}
-
-/* By source rank and key: the order in which new ids are given out. */
-static int
-compare_by_key(const void *a, const void *b)
-{
-	const SsotNode *x = &sorting->out->nodes[*(const int *) a];
-	const SsotNode *y = &sorting->out->nodes[*(const int *) b];
-
-	return compare_node_key(x, y->source, y->key);
-}
-
-/* Active nodes (with an old id only), sorted. */
-static int *
-sorted_nodes(Linker *linker, bool with_id, int (*compare) (const void *, const void *), int *count)
-{
-	int		   *order = MemoryContextAllocHuge(CurrentMemoryContext,
-											   sizeof(int) * Max(linker->out->nnodes, 1));
-	int			n = 0;
-
-	for (int i = 0; i < linker->out->nnodes; i++)
-		if (linker->out->nodes[i].active && (!with_id || linker->out->nodes[i].had_id))
-			order[n++] = i;
-	sorting = linker;
-	qsort(order, n, sizeof(int), compare);
-	*count = n;
-	return order;
-}
-
-/* What people wrote follows the anchor of its golden record. */
-static void
-pair_with_anchors(Linker *linker, const int *order, int n)
-{
-	SsotNode   *nodes = linker->out->nodes;
-	int			anchor = -1;
-
-	for (int i = 0; i < n; i++)
-	{
-		if (anchor < 0 ||
-			compare_ids(linker, nodes[order[anchor]].old_id, nodes[order[i]].old_id) != 0)
-			anchor = i;
-		else if (is_built_in(linker, &nodes[order[i]]))
-			add_pair(linker, order[anchor], order[i]);
-	}
-}
-
-static void
-add_merge(Linker *linker, Datum lost, Datum kept)
-{
-	SsotLinking *out = linker->out;
-
-	out->merges = out->merges == NULL ? palloc(sizeof(SsotMerge)) :
-		repalloc_huge(out->merges, sizeof(SsotMerge) * (out->nmerges + 1));
-	out->merges[out->nmerges++] = (SsotMerge) {lost, kept};
-	touch(linker, lost);
-	touch(linker, kept);
-}
-
-/* Each golden id goes to its anchor's cluster; the smallest of a cluster is kept. */
-static void
-claim_ids(Linker *linker, const int *cluster, const int *order, int n, int *holder)
-{
-	SsotNode   *nodes = linker->out->nodes;
-
-	/* order is ascending by id: the first claim of a cluster is the smallest */
-	for (int i = 0; i < n; i++)
-	{
-		int			c = cluster[order[i]];
-
-		if (i > 0 && compare_ids(linker, nodes[order[i - 1]].old_id, nodes[order[i]].old_id) == 0)
-			continue;
-		if (holder[c] < 0)
-			holder[c] = order[i];
-		else
-			add_merge(linker, nodes[order[i]].old_id, nodes[holder[c]].old_id);
-	}
-}
-
-/* May this record stand as a golden record of its own? */
-static bool
-creates(const Linker *linker, const SsotNode *node)
-{
-	const SsotSource *source = &linker->entity->sources[node->source];
-
-	return source->is_manual ||
-		(!source->is_steward && source->creates && !source->consumer);
-}
-
-static SsotQuery new_id_expression = {
-	"SELECT CASE WHEN a.attidentity <> ''"
-	"       THEN pg_catalog.format('pg_catalog.nextval(%L::pg_catalog.regclass)',"
-	"            pg_catalog.pg_get_serial_sequence($2, a.attname::pg_catalog.text))"
-	"       ELSE pg_catalog.pg_get_expr(d.adbin, d.adrelid) END"
-	"  FROM pg_catalog.pg_attribute AS a"
-	"  LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
-	" WHERE a.attrelid = $1 AND a.attnum = $3",
-	3, {OIDOID, TEXTOID, INT2OID}
-};
-
-typedef struct NewIds
-{
-	const SsotEntity *entity;
-	Datum	   *ids;
-	int			count;
-} NewIds;
-
-static bool
-take_new_id(TupleTableSlot *slot, void *arg)
-{
-	NewIds	   *ids = (NewIds *) arg;
-	bool		isnull;
-	Datum		id = slot_getattr(slot, 1, &isnull);
-
-	ids->ids[ids->count++] = datumCopy(id, ids->entity->id_typbyval, ids->entity->id_typlen);
-	return true;
-}
-
-/* Draw n ids from the primary key's default, as the table's owner. */
-static Datum *
-new_ids(const SsotEntity *entity, int n)
-{
-	NewIds		ids = {entity, NULL, 0};
-	Datum		args[] = {ObjectIdGetDatum(entity->relid),
-		CStringGetTextDatum(entity->name),
-	Int16GetDatum(entity->id_attnum)};
-	Datum		expression;
-	bool		isnull;
-	SsotUser	user;
-
-	if (n == 0)
-		return NULL;
-	ids.ids = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Datum) * n);
-	if (!ssot_query_one(&new_id_expression, args, NULL, 1, &expression, &isnull) || isnull)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("column \"%s\" of \"%s\" has no default", entity->id_column, entity->name),
-				 errdetail("New golden records get their id from the default of the primary key."),
-				 errhint("Make it GENERATED BY DEFAULT AS IDENTITY, or give it a default such as gen_random_uuid().")));
-	user = ssot_become_owner(entity->relid);
-	ssot_sql_each(ssot_sql("SELECT %s FROM pg_catalog.generate_series(1, %d)",
-						   TextDatumGetCString(expression), n),
-				  take_new_id, &ids);
-	ssot_restore_user(user);
-	return ids.ids;
-}
-
-/* Give every active node the id of its cluster. */
-static void
-assign_ids(Linker *linker, const int *cluster, int *holder)
-{
-	SsotLinking *out = linker->out;
-	SsotNode   *nodes = out->nodes;
-	int			n;
-	int		   *order = sorted_nodes(linker, false, compare_by_key, &n);
-	bool	   *creating = palloc_extended(sizeof(bool) * Max(out->nnodes, 1),
-										   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	int		   *fresh = MemoryContextAllocHuge(CurrentMemoryContext,
-											   sizeof(int) * Max(out->nnodes, 1));
-	int			nfresh = 0;
-	Datum	   *ids;
-
-	for (int i = 0; i < n; i++)
-		if (creates(linker, &nodes[order[i]]))
-			creating[cluster[order[i]]] = true;
-	for (int i = 0; i < out->nnodes; i++)
-		fresh[i] = -1;
-	for (int i = 0; i < n; i++)
-	{
-		int			c = cluster[order[i]];
-
-		if (creating[c] && holder[c] < 0 && fresh[c] < 0)
-			fresh[c] = nfresh++;
-	}
-	ids = new_ids(linker->entity, nfresh);
-	for (int i = 0; i < n; i++)
-	{
-		SsotNode   *node = &nodes[order[i]];
-		int			c = cluster[order[i]];
-
-		if (!creating[c])
-		{
-			/* a pin outlives the record's retirement; others are unlinked */
-			node->has_id = node->had_id && is_built_in(linker, node);
-			node->id = node->old_id;
-		}
-		else
-		{
-			node->has_id = true;
-			node->id = holder[c] >= 0 ? nodes[holder[c]].old_id : ids[fresh[c]];
-		}
-		if (node->has_id &&
-			(!node->had_id || compare_ids(linker, node->id, node->old_id) != 0))
-			out->linked[node->source]++;
-		if (node->had_id)
-			touch(linker, node->old_id);
-		if (node->has_id)
-			touch(linker, node->id);
-	}
-}
-
 static Linker *
 create_linker(const SsotEntity *entity, const SsotIngest *ingest)
 {
@@ -778,10 +488,6 @@ ssot_link(const SsotEntity *entity, const SsotIngest *ingest)
 {
 	Linker	   *linker = create_linker(entity, ingest);
 	SsotLinking *out = linker->out;
-	int		   *cluster;
-	int		   *holder;
-	int		   *order;
-	int			n;
 
 	out->first_load = source_table_is_empty(entity);
 	read_staged(linker);
@@ -793,17 +499,7 @@ ssot_link(const SsotEntity *entity, const SsotIngest *ingest)
 		read_gone(linker);
 		read_groups(linker);
 	}
-	pair_by_tokens(linker);
-
-	order = sorted_nodes(linker, true, compare_by_id, &n);
-	pair_with_anchors(linker, order, n);
-	cluster = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(int) * Max(out->nnodes, 1));
-	holder = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(int) * Max(out->nnodes, 1));
-	ssot_cluster(out->nnodes, linker->pairs, linker->npairs, 1.0, cluster);
-	for (int i = 0; i < out->nnodes; i++)
-		holder[i] = -1;
-	claim_ids(linker, cluster, order, n, holder);
-	assign_ids(linker, cluster, holder);
+	ssot_regroup(linker);
 	tuplestore_end(linker->groups);
 	return out;
 }

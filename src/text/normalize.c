@@ -125,7 +125,10 @@ ssot_utf8_clean(const char *s, int len, bool drop_joiners, int *outlen)
  * Clean text; see ssot.normalize_text() in ssot--1.0.sql for what it means.
  *
  * Cleaning goes before NFKC, so that an accent behind a zero-width character
- * finds its letter, and after it, because NFKC makes spaces of its own.
+ * finds its letter, and after it, because NFKC makes spaces of its own.  What
+ * cleaning takes away then (a joiner beside what has become ASCII) may again
+ * have stood between a letter and its accent, hence the loop; each round
+ * removes bytes.
  */
 const char *
 ssot_text_clean(const char *s, int len, int *outlen)
@@ -141,10 +144,14 @@ ssot_text_clean(const char *s, int len, int *outlen)
 
 	u = ssot_utf8_from_server(s, len, &n);
 	u = ssot_utf8_clean(u, n, false, &n);
-	if (!ssot_is_ascii(u, n))
+	while (!ssot_is_ascii(u, n))
 	{
-		u = ssot_nfkc(u, n, &n);
-		u = ssot_utf8_clean(u, n, false, &n);
+		int			before;
+
+		u = ssot_nfkc(u, n, &before);
+		u = ssot_utf8_clean(u, before, false, &n);
+		if (n == before)
+			break;
 	}
 	if (n == 0)
 		return NULL;
