@@ -790,6 +790,94 @@ COMMENT ON COLUMN ssot.entity_map.answered IS 'How many of the six are answered'
 -- ============================================================================
 
 
+-- Triggers of canonical tables. ssot.register_entity creates them.
+
+CREATE FUNCTION ssot.golden_before_statement() RETURNS trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'ssot_golden_before_statement';
+COMMENT ON FUNCTION ssot.golden_before_statement() IS 'Trigger before a statement that writes a canonical table: takes the clock row before any row is locked, as a run does, so that the two cannot deadlock.';
+
+CREATE FUNCTION ssot.golden_before_row() RETURNS trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'ssot_golden_before_row';
+COMMENT ON FUNCTION ssot.golden_before_row() IS 'Trigger before a row of a canonical table is inserted or updated: sets valid_from where the row really changes; refuses a change of the golden id, of valid_from and of retired_at.';
+
+CREATE FUNCTION ssot.golden_before_delete() RETURNS trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'ssot_golden_before_delete';
+COMMENT ON FUNCTION ssot.golden_before_delete() IS 'Trigger before a row of a canonical table is deleted: refuses, because a golden record leaves only by merge.';
+
+CREATE FUNCTION ssot.golden_before_truncate() RETURNS trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'ssot_golden_before_truncate';
+COMMENT ON FUNCTION ssot.golden_before_truncate() IS 'Trigger before a canonical table is truncated: refuses.';
+
+CREATE FUNCTION ssot.golden_after_insert() RETURNS trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'ssot_golden_after_insert';
+COMMENT ON FUNCTION ssot.golden_after_insert() IS 'Trigger after rows were inserted into a canonical table: they become records of the system "manual".';
+
+CREATE FUNCTION ssot.golden_after_update() RETURNS trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'ssot_golden_after_update';
+COMMENT ON FUNCTION ssot.golden_after_update() IS 'Trigger after rows of a canonical table were updated: keeps the versions that ended and pins the corrected values.';
+
+-- As-of. These run once per query, in sub-selects of inlined functions; they
+-- run no SQL that a search path could mislead, and a SET clause would cost.
+
+CREATE FUNCTION ssot.check_as_of(entity text, t timestamptz) RETURNS boolean
+LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ssot_check_as_of';
+COMMENT ON FUNCTION ssot.check_as_of(text, timestamptz) IS 'True; an error that names the first instant available (SQLSTATE SS003) where the history of the entity does not reach back to the time, and an error where the time is null. Called by the as-of function of each entity.';
+
+CREATE FUNCTION ssot.as_of(entity text) RETURNS timestamptz
+LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ssot_as_of';
+COMMENT ON FUNCTION ssot.as_of(text) IS 'The time in the setting ssot.as_of, after the same checks; infinity while it is empty. Read in the session''s TimeZone if it names none. Called by the views of the schemas named *_as_of.';
+
+CREATE FUNCTION ssot.stable_until(entity regclass) RETURNS timestamptz
+LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ssot_stable_until';
+COMMENT ON FUNCTION ssot.stable_until(regclass) IS 'Time of the entity''s last write that the calling query sees: what was believed at this time or earlier never changes again. Takes no lock.';
+
+CREATE FUNCTION ssot.history(entity regclass, id text,
+    OUT valid_from timestamptz, OUT valid_to timestamptz, OUT changed_by text,
+    OUT reason text, OUT run bigint, OUT record jsonb)
+RETURNS SETOF record
+LANGUAGE C STABLE STRICT
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_history';
+COMMENT ON FUNCTION ssot.history(regclass, text) IS 'All versions of one golden record, oldest first: from when to when it was believed (valid_to is null for the current one), and who made the version, why, and in which run; who made the first is not known. Runs under the caller''s rights. A merged id shows its versions until the merge.';
+
+-- Pins.
+
+CREATE FUNCTION ssot.pin(entity regclass, id text, field text, value text, reason text DEFAULT NULL)
+RETURNS void
+LANGUAGE C
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_pin';
+COMMENT ON FUNCTION ssot.pin(regclass, text, text, text, text) IS 'Pins a field of a golden record to a value, given in the column''s input form, even where it is the current one; a null value pins null. No source changes the field until the pin is released. Needs the right to UPDATE the column and to see the row; takes the entity''s clock row until the transaction ends. A null reason stands for that of the setting ssot.reason.';
+
+CREATE FUNCTION ssot.unpin(entity regclass, id text, field text DEFAULT NULL, reason text DEFAULT NULL)
+RETURNS integer
+LANGUAGE C
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_unpin';
+COMMENT ON FUNCTION ssot.unpin(regclass, text, text, text) IS 'Releases the pin of a field, or all pins of the record where field is null, and lets the sources decide again; returns how many fields were released. Needs the same rights as ssot.pin and takes the same lock.';
+
+CREATE FUNCTION ssot.pins(
+    OUT entity text, OUT id text, OUT field text, OUT value text, OUT pinned_by text,
+    OUT pinned_at timestamptz, OUT reason text, OUT overruled text)
+RETURNS SETOF record
+LANGUAGE C STABLE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_pins';
+COMMENT ON FUNCTION ssot.pins() IS 'All pins of the entities whose source records the caller may read. Behind the view ssot.pins.';
+
+CREATE VIEW ssot.pins AS
+SELECT p.entity, p.id, p.field, p.value, p.pinned_by, p.pinned_at, p.reason, p.overruled
+  FROM ssot.pins() AS p;
+COMMENT ON VIEW ssot.pins IS 'Every pin in force that the reader may see: a person''s value for a field of a golden record, which outranks all sources.';
+COMMENT ON COLUMN ssot.pins.entity IS 'The entity';
+COMMENT ON COLUMN ssot.pins.id IS 'The golden id, as text';
+COMMENT ON COLUMN ssot.pins.field IS 'The pinned field';
+COMMENT ON COLUMN ssot.pins.value IS 'The pinned value, as text; null: the field is pinned to null';
+COMMENT ON COLUMN ssot.pins.pinned_by IS 'The role that pinned it (session_user)';
+COMMENT ON COLUMN ssot.pins.pinned_at IS 'When, on the entity''s clock';
+COMMENT ON COLUMN ssot.pins.reason IS 'Why; null where no reason was given';
+COMMENT ON COLUMN ssot.pins.overruled IS 'The golden value that the pin replaced, as text';
+
 -- end of II.4
 
 
@@ -901,6 +989,10 @@ REVOKE ALL ON FUNCTION
 FROM PUBLIC;
 GRANT SELECT ON ssot.entity_map TO PUBLIC;
 
+REVOKE ALL ON FUNCTION
+    ssot.pin(regclass, text, text, text, text),
+    ssot.unpin(regclass, text, text, text)
+FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.reconcile(regclass, boolean, boolean) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE ssot.reconcile_all(regclass[], boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.schedule(regclass, text) FROM PUBLIC;

@@ -14,4 +14,19 @@
 #include "varatt.h"
 #endif
 
+#if PG_VERSION_NUM >= 160000
+#define ssot_guc_variables(count)	get_guc_variables(count)
+#else
+#define ssot_guc_variables(count)	(*(count) = GetNumConfigOptions(), get_guc_variables())
+#endif
+
+/* PostgreSQL 16 also says what is wrong with a time zone in a datetime. */
+#if PG_VERSION_NUM >= 160000
+#define ssot_decode_datetime(field, ftype, nfields, dtype, tm, fsec, zone) \
+	DecodeDateTime(field, ftype, nfields, dtype, tm, fsec, zone, &(DateTimeErrorExtra) {0})
+#else
+#define ssot_decode_datetime(field, ftype, nfields, dtype, tm, fsec, zone) \
+	DecodeDateTime(field, ftype, nfields, dtype, tm, fsec, zone)
+#endif
+
 #endif							/* SSOT_COMPAT_H */

@@ -402,7 +402,7 @@ append_as_of(StringInfo ddl, const SsotEntity *entity, TupleDesc desc)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 		char	   *comment = att->attisdropped ? NULL :
-			GetComment(entity->relid, RelationRelationId, att->attnum);
+		GetComment(entity->relid, RelationRelationId, att->attnum);
 
 		if (comment != NULL)
 			ssot_sql_append(ddl, "COMMENT ON COLUMN %T.%I IS %L;\n",
@@ -439,7 +439,9 @@ static const struct
 	const char *level;
 	const char *function;
 }			triggers[] =
+
 {
+	{"ssot_before_statement", "BEFORE INSERT OR UPDATE", "", "STATEMENT", "ssot.golden_before_statement"},
 	{"ssot_before_row", "BEFORE INSERT OR UPDATE", "", "ROW", "ssot.golden_before_row"},
 	{"ssot_before_delete", "BEFORE DELETE", "", "ROW", "ssot.golden_before_delete"},
 	{"ssot_before_truncate", "BEFORE TRUNCATE", "", "STATEMENT", "ssot.golden_before_truncate"},

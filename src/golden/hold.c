@@ -14,6 +14,7 @@
 #include "ssot.h"
 #include "common/ident.h"
 #include "common/query.h"
+#include "golden/history.h"
 #include "golden/hold.h"
 
 #include "access/htup_details.h"
@@ -153,7 +154,9 @@ base_value(const SsotField *field)
 }
 
 /* Does the golden row differ from the merged one? Compares images, not
- * equality: a change of letter case in a citext column is a change. */
+ * equality: a change of letter case in a citext column is a change. Two bare
+ * ROW()s would be compared column by column, which needs an operator for each
+ * type; two records are compared as a whole. */
 static char *
 differs(const SsotEntity *entity)
 {
@@ -172,27 +175,28 @@ differs(const SsotEntity *entity)
 		else
 			ssot_sql_append(&right, "coalesce(m.%I, %s), ", field->name, base_value(field));
 	}
-	return ssot_sql("((NOT m.ssot_retired AND ROW(%strue) OPERATOR(pg_catalog.*<>) ROW(%strue))"
+	return ssot_sql("((NOT m.ssot_retired AND ROW(%strue)::pg_catalog.record"
+					" OPERATOR(pg_catalog.*<>) ROW(%strue)::pg_catalog.record)"
 					" OR (g.retired_at IS NOT NULL) <> m.ssot_retired)",
 					left.data, right.data);
 }
 
 /*
- * INSERT INTO golden_ssot.customer_history (<columns>, valid_to, ssot_run)
- * SELECT g.<columns>, $1, $2
+ * INSERT INTO golden_ssot.customer_history
+ *        (<columns>, valid_to, ssot_run, ssot_changed_by, ssot_reason)
+ * SELECT g.<columns>, $1, $2, $3, $4
  *   FROM golden.customer AS g JOIN ssot_merged AS m ON m.customer_id = g.customer_id
  *  WHERE g.valid_from < $1 AND <differs>
  */
 static char *
 history_sql(const SsotEntity *entity)
 {
-	return ssot_sql("INSERT INTO %T (%I, %svalid_from, retired_at, valid_to, ssot_run)"
-					" SELECT g.%I, %sg.valid_from, g.retired_at, $1, $2"
+	return ssot_sql("INSERT INTO %T (%s, valid_to, ssot_run, ssot_changed_by, ssot_reason)"
+					" SELECT %s, $1, $2, $3, $4"
 					" FROM %T AS g JOIN ssot_merged AS m ON m.%I = g.%I"
 					" WHERE g.valid_from < $1 AND %s",
-					entity->history_table, entity->id_column,
-					fields_and_comma(entity, ""), entity->id_column,
-					fields_and_comma(entity, "g."),
+					entity->history_table, ssot_history_columns(entity, ""),
+					ssot_history_columns(entity, "g."),
 					ssot_relation_name(entity->relid),
 					entity->id_column, entity->id_column, differs(entity));
 }
@@ -289,14 +293,17 @@ typedef struct Writer
 static void
 write_rows(Writer *writer, SsotMerged *merged)
 {
-	Oid			argtypes[] = {TIMESTAMPTZOID, INT8OID};
+	bool		run = writer->holds->run_id != 0;
+	Oid			argtypes[] = {TIMESTAMPTZOID, INT8OID, TEXTOID, TEXTOID};
 	Datum		args[] = {TimestampTzGetDatum(writer->holds->t),
-	Int64GetDatum(writer->holds->run_id)};
-	bool		nulls[] = {false, writer->holds->run_id == 0};
+		Int64GetDatum(writer->holds->run_id),
+		CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false)),
+	CStringGetTextDatum(ssot_reason)};
+	bool		nulls[] = {false, !run, false, run || ssot_reason[0] == '\0'};
 	SsotRelation relation = {"ssot_merged", merged->desc, merged->rows, merged->count};
 	SsotStatement statement = {
-		.nargs = 2, .argtypes = argtypes, .args = args, .nulls = nulls,
-		.nrelations = 1, .relations = &relation,
+		.nargs = 4,.argtypes = argtypes,.args = args,.nulls = nulls,
+		.nrelations = 1,.relations = &relation,
 	};
 	Datum		counts[2];
 	bool		isnull[2];
@@ -350,12 +357,12 @@ try_write(Writer *writer, SsotMerged *merged, SsotViolation *violation)
 
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
-		if (!is_constraint_failure(error->sqlerrcode))
-			PG_RE_THROW();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
+		if (!is_constraint_failure(error->sqlerrcode))
+			ReThrowError(error);
 		violation->constraint = error->constraint_name;
 		violation->column = error->column_name;
 		violation->sqlstate = error->sqlerrcode;
@@ -627,16 +634,25 @@ ssot_holds_write(SsotHolds *holds, Tuplestorestate *touched, int64 ntouched)
 	Datum		args[] = {TimestampTzGetDatum(holds->t), Int64GetDatum(holds->run_id)};
 	bool		nulls[] = {false, holds->run_id == 0};
 	SsotRelation relations[3];
-	SsotStatement statement = {.nrelations = 2, .relations = relations};
+	SsotStatement statement = {.nrelations = 2,.relations = relations};
 	int64		count;
 	Tuplestorestate *held;
 
-	relations[0] = (SsotRelation) {"ssot_held", held_desc(entity), NULL, 0};
+	relations[0] = (SsotRelation)
+	{
+		"ssot_held", held_desc(entity), NULL, 0
+	};
 	held = held_rows(holds, relations[0].desc, &count);
 	relations[0].rows = held;
 	relations[0].count = count;
-	relations[1] = (SsotRelation) {"ssot_merged", holds->desc, held_merged(holds), count};
-	relations[2] = (SsotRelation) {"ssot_touched", ssot_id_desc(entity), touched, ntouched};
+	relations[1] = (SsotRelation)
+	{
+		"ssot_merged", holds->desc, held_merged(holds), count
+	};
+	relations[2] = (SsotRelation)
+	{
+		"ssot_touched", ssot_id_desc(entity), touched, ntouched
+	};
 
 	/* no longer held: touched, and not among those held now */
 	statement.nrelations = touched == NULL ? 2 : 3;
@@ -735,7 +751,7 @@ ssot_held_golden(SsotHolds *holds, Datum id, Datum **golden, bool **nulls,
 	{
 		int64		count;
 		SsotRelation relation = {"ssot_touched", ssot_id_desc(entity), NULL, 0};
-		SsotStatement statement = {.nrelations = 1, .relations = &relation};
+		SsotStatement statement = {.nrelations = 1,.relations = &relation};
 
 		relation.rows = ssot_held_ids(holds, &count);
 		relation.count = count;
