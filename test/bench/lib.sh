@@ -96,7 +96,7 @@ INSERT INTO bronze.crm_account
 SELECT 'C' || lpad(i::text, 9, '0'),
        'Company ' || md5(i::text),
        'office' || i || '@example' || i % 1000 || '.com',
-       '+4930' || lpad((i * 7919 % 10000000)::text, 7, '0'),
+       '+4930' || lpad((i * 7919::bigint % 10000000)::text, 7, '0'),
        'Street ' || i % 5000 || ' ' || i % 97,
        'City ' || i % 3000,
        lpad((i % 100000)::text, 5, '0'),

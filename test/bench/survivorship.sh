@@ -24,7 +24,7 @@ for rows in $SIZES; do
 	for _ in $(seq "$REPEAT"); do
 		plain+=("$(elapsed <<SQL
 \timing on
-SELECT count(m.name), count(m.revenue)
+SELECT $(echo "$fields" | sed 's/\([a-z]\+\)/count(m.\1)/g')
   FROM (SELECT $(pick) r.customer_id
           FROM golden_ssot.customer_source AS r
           JOIN ssot.source AS s ON s.source_id = r.ssot_source
