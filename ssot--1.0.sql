@@ -578,7 +578,7 @@ CREATE FUNCTION ssot.alter_source(
     rank integer DEFAULT NULL,
     new_name text DEFAULT NULL)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_alter_source_text';
-COMMENT ON FUNCTION ssot.alter_source(regclass, text, text, text, jsonb, jsonb, jsonb, text, text, jsonb, text, text, jsonb, boolean, text, text, interval, text, text, text, integer, text) IS 'Changes a source. NULL leaves a property as it is; an empty string or {} takes it away; fields, keys, links, field_updated_at and on_error are replaced as a whole. The next run reads every row anew and chooses every golden value anew. Checks, rights and locks as ssot.create_source.';
+COMMENT ON FUNCTION ssot.alter_source(regclass, text, text, text, jsonb, jsonb, jsonb, text, text, jsonb, text, text, jsonb, boolean, text, text, interval, text, text, text, integer, text) IS 'Changes a source. NULL leaves a property as it is; an empty string or {} takes it away; fields, keys, links, field_updated_at and on_error are replaced as a whole. After a change of what is read (relation, mapping, grain) the next run reads every row anew; after a change of anything but how, max_lag and the name it chooses every golden value anew. Checks, rights and locks as ssot.create_source.';
 
 CREATE FUNCTION ssot.alter_source(
     entity regclass,

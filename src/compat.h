@@ -29,4 +29,11 @@
 	DecodeDateTime(field, ftype, nfields, dtype, tm, fsec, zone)
 #endif
 
+/* The parts of a qualified name, as a list of String nodes; error if malformed. */
+#if PG_VERSION_NUM >= 160000
+#define ssot_name_list(name)	stringToQualifiedNameList(name, NULL)
+#else
+#define ssot_name_list(name)	stringToQualifiedNameList(name)
+#endif
+
 #endif							/* SSOT_COMPAT_H */

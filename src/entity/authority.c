@@ -12,7 +12,6 @@
 #include "postgres.h"
 
 #include "ssot.h"
-#include "common/owner.h"
 #include "entity/config.h"
 #include "entity/declare.h"
 #include "entity/json.h"
@@ -193,7 +192,7 @@ has_source_time(const SsotEntity *entity, int f, bool *mapped)
 		if (times != NULL)
 			foreach(lc, ssot_json_pairs(times, "field_updated_at"))
 				if (strcmp(((SsotPair *) lfirst(lc))->name, name) == 0)
-					return true;
+				return true;
 	}
 	return false;
 }
@@ -277,7 +276,6 @@ set_authority(FunctionCallInfo fcinfo, SsotEntity *entity, List *fields)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("no field is named"),
 				 errhint("The fields are %s.", ssot_field_names(entity))));
-	ssot_lock_entity(entity);
 	foreach(lc, fields)
 	{
 		const SsotField *field = &entity->fields[require_field(entity, (char *) lfirst(lc))];
@@ -294,12 +292,8 @@ set_authority(FunctionCallInfo fcinfo, SsotEntity *entity, List *fields)
 static SsotEntity *
 own_entity(FunctionCallInfo fcinfo)
 {
-	SsotEntity *entity;
-
 	require_arguments(fcinfo);
-	entity = ssot_entity_load(PG_GETARG_OID(ARG_ENTITY), false);
-	ssot_require_ownership(entity->relid);
-	return entity;
+	return ssot_entity_own(PG_GETARG_OID(ARG_ENTITY));
 }
 
 List *

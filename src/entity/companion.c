@@ -20,7 +20,8 @@
 #include "ssot.h"
 #include "common/ident.h"
 #include "common/owner.h"
-#include "entity/config.h"
+#include "common/query.h"
+#include "common/settings.h"
 #include "entity/declare.h"
 
 #include "access/htup_details.h"
@@ -393,7 +394,7 @@ append_as_of(StringInfo ddl, const SsotEntity *entity, TupleDesc desc)
 					"LANGUAGE sql STABLE PARALLEL SAFE AS %L;\n"
 					"COMMENT ON FUNCTION %T(pg_catalog.timestamptz) IS %L;\n",
 					function, entity->name, as_of_query(entity, desc, "$1"), function,
-					psprintf("%s as it was believed at the given time. NULL gives no rows. Times before the history begins are an error (SQLSTATE SS003) that names the first instant available. Takes no locks beyond reading.", entity->name));
+					psprintf("%s as it was believed at the given time. NULL is an error, and so are times before the history begins (SQLSTATE SS003, with the first instant available). Takes no locks beyond reading.", entity->name));
 	ssot_sql_append(ddl, "CREATE VIEW %T WITH (security_invoker = true) AS\n%s;\n"
 					"COMMENT ON VIEW %T IS %L;\n",
 					view, as_of_query(entity, desc, time), view,
@@ -524,7 +525,7 @@ void
 ssot_companions_create(const SsotEntity *entity, TimestampTz t)
 {
 	StringInfoData ddl;
-	int			level = ssot_settings_pin();
+	int			level = ssot_settings_begin(false);
 	SsotUser	user;
 	Relation	rel;
 
@@ -549,7 +550,7 @@ ssot_companions_create(const SsotEntity *entity, TimestampTz t)
 	ssot_sql_run(ddl.data);
 
 	ssot_restore_user(user);
-	ssot_settings_restore(level);
+	ssot_settings_end(level);
 }
 
 /*
@@ -565,7 +566,7 @@ ssot_companions_drop(const SsotEntity *entity, bool tables)
 		entity->key_table, entity->drift_table, entity->quarantine_table, entity->held_table
 	};
 	StringInfoData ddl;
-	int			level = ssot_settings_pin();
+	int			level = ssot_settings_begin(false);
 	SsotUser	user = ssot_become_owner(entity->relid);
 
 	initStringInfo(&ddl);
@@ -583,5 +584,5 @@ ssot_companions_drop(const SsotEntity *entity, bool tables)
 						"    DROP COLUMN IF EXISTS retired_at;\n", entity->name);
 	ssot_sql_run(ddl.data);
 	ssot_restore_user(user);
-	ssot_settings_restore(level);
+	ssot_settings_end(level);
 }

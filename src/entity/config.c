@@ -82,22 +82,3 @@ ssot_config_one(SsotQuery *query, const Datum *args, const bool *nulls,
 	AtEOXact_GUC(true, level);
 	return found;
 }
-
-int
-ssot_settings_pin(void)
-{
-	int			level = pin_search_path();
-
-	set_setting("bytea_output", "hex");
-	set_setting("datestyle", "ISO, YMD");
-	set_setting("extra_float_digits", "1");
-	set_setting("intervalstyle", "postgres");
-	set_setting("timezone", "UTC");
-	return level;
-}
-
-void
-ssot_settings_restore(int level)
-{
-	AtEOXact_GUC(true, level);
-}

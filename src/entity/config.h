@@ -19,13 +19,4 @@ extern uint64 ssot_config_each(SsotQuery *query, const Datum *args, const bool *
 extern bool ssot_config_one(SsotQuery *query, const Datum *args, const bool *nulls,
 							int ncolumns, Datum *values, bool *isnull);
 
-/*
- * Settings under which values and expressions are turned to text that is kept:
- * search_path = pg_catalog, ISO dates, UTC, full float digits, hex bytea.
- * Returns the nest level to give back to ssot_settings_restore; an error in
- * between restores them with the (sub)transaction.
- */
-extern int	ssot_settings_pin(void);
-extern void ssot_settings_restore(int level);
-
 #endif							/* SSOT_CONFIG_H */

@@ -35,8 +35,11 @@ extern char *ssot_text_arg(FunctionCallInfo fcinfo, int n);
 /* system.c: error with a hint unless the system exists. */
 extern void ssot_require_system(const char *system, const char *what);
 
-/* entity.c: lock the entity's row against runs and other declarations. */
-extern void ssot_lock_entity(const SsotEntity *entity);
+/*
+ * entity.c: the map of an entity that the current user may change, with its row
+ * locked against runs and other declarations until the transaction ends.
+ */
+extern SsotEntity *ssot_entity_own(Oid relid);
 
 /* authority.c: the rules changed; the next run settles every golden record. */
 extern void ssot_rules_changed(const char *entity_name);

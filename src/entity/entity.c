@@ -11,6 +11,7 @@
 #include "ssot.h"
 #include "common/ident.h"
 #include "common/owner.h"
+#include "common/settings.h"
 #include "entity/config.h"
 #include "entity/declare.h"
 #include "entity/record.h"
@@ -103,12 +104,34 @@ static SsotQuery delete_query = {
 	.argtypes = {TEXTOID}
 };
 
-void
-ssot_lock_entity(const SsotEntity *entity)
-{
-	Datum		name = CStringGetTextDatum(entity->name);
+/* Sources of entities that have a foreign key to the table. */
+static SsotQuery referring_query = {
+	.sql =
+	"UPDATE ssot.source AS s\n"
+	"SET map_version = s.map_version + 1\n"
+	"WHERE s.relation IS NOT NULL\n"
+	"  AND s.entity IN (\n"
+	"      SELECT e.entity\n"
+	"      FROM pg_catalog.pg_constraint AS f\n"
+	"      JOIN pg_catalog.pg_class AS c ON c.oid = f.conrelid\n"
+	"      JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace\n"
+	"      JOIN ssot.entity AS e\n"
+	"          ON pg_catalog.parse_ident(e.entity) = ARRAY[n.nspname, c.relname]::pg_catalog.text[]\n"
+	"      WHERE f.confrelid = $1\n"
+	"        AND f.contype = 'f')",
+	.nargs = 1,
+	.argtypes = {OIDOID}
+};
 
+/* The lock comes before the map is read, so that what is read stays true. */
+SsotEntity *
+ssot_entity_own(Oid relid)
+{
+	Datum		name = CStringGetTextDatum(ssot_entity_name(relid));
+
+	ssot_require_ownership(relid);
 	ssot_config_run(&lock_query, &name, NULL);
+	return ssot_entity_load(relid, false);
 }
 
 char *
@@ -128,7 +151,9 @@ refuse(Relation rel, const char *reason, const char *hint)
 	ereport(ERROR,
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 			 errmsg("table \"%s\" cannot be registered: %s",
-					ssot_relation_name(RelationGetRelid(rel)), reason),
+					rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP ?
+					RelationGetRelationName(rel) : ssot_relation_name(RelationGetRelid(rel)),
+					reason),
 			 errhint("%s", hint)));
 }
 
@@ -384,9 +409,9 @@ adopt_rows(const SsotEntity *entity, TimestampTz t)
 		Int32GetDatum(entity->sources[entity->manual].source_id),
 		TimestampTzGetDatum(t)
 	};
-	SsotStatement statement = {.nargs = 2, .argtypes = argtypes, .args = args};
+	SsotStatement statement = {.nargs = 2,.argtypes = argtypes,.args = args};
 	const char *comma = entity->nfields > 0 ? ", " : "";
-	int			level = ssot_settings_pin();
+	int			level = ssot_settings_begin(false);
 	SsotUser	user = ssot_become_owner(entity->relid);
 
 	statement.sql =
@@ -399,7 +424,31 @@ adopt_rows(const SsotEntity *entity, TimestampTz t)
 				 entity->name);
 	ssot_statement_run(&statement);
 	ssot_restore_user(user);
-	ssot_settings_restore(level);
+	ssot_settings_end(level);
+}
+
+/*
+ * A foreign key to a registered entity goes through the crosswalk, one to any
+ * other table is taken as it is: after a change of that, the sources with such
+ * a field are read anew.
+ */
+static void
+read_referring_anew(Oid relid)
+{
+	Datum		arg = ObjectIdGetDatum(relid);
+
+	ssot_config_run(&referring_query, &arg, NULL);
+}
+
+static Oid
+entity_argument(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(ARG_ENTITY))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("entity must not be null"),
+				 errhint("Name the canonical table.")));
+	return PG_GETARG_OID(ARG_ENTITY);
 }
 
 /*
@@ -409,15 +458,19 @@ adopt_rows(const SsotEntity *entity, TimestampTz t)
 Datum
 ssot_register_entity(PG_FUNCTION_ARGS)
 {
-	Relation	rel = relation_open(PG_GETARG_OID(ARG_ENTITY), AccessShareLock);
+	Oid			relid = entity_argument(fcinfo);
+	Relation	rel = relation_open(relid, AccessShareLock);
 	TimestampTz t;
 	SsotEntity *entity;
 
-	/* Refuse before taking the strong lock: others may not lock what is not theirs. */
+	/*
+	 * Refuse before taking the strong lock: others may not lock what is not
+	 * theirs.
+	 */
 	check_kind(rel);
 	ssot_require_ownership(RelationGetRelid(rel));
 	relation_close(rel, AccessShareLock);
-	rel = table_open(PG_GETARG_OID(ARG_ENTITY), AccessExclusiveLock);
+	rel = table_open(relid, AccessExclusiveLock);
 	entity = check_table(rel);
 	entity->id_type = getBaseType(get_atttype(entity->relid, primary_key(rel)));
 	table_close(rel, NoLock);
@@ -428,18 +481,17 @@ ssot_register_entity(PG_FUNCTION_ARGS)
 	entity = ssot_entity_load(entity->relid, false);
 	ssot_companions_create(entity, t);
 	adopt_rows(entity, t);
+	read_referring_anew(relid);
 	PG_RETURN_VOID();
 }
 
 Datum
 ssot_alter_entity(PG_FUNCTION_ARGS)
 {
-	SsotEntity *entity = ssot_entity_load(PG_GETARG_OID(ARG_ENTITY), false);
+	SsotEntity *entity = ssot_entity_own(entity_argument(fcinfo));
 	Datum		args[6] = {CStringGetTextDatum(entity->name)};
 	bool		nulls[6] = {false};
 
-	ssot_require_ownership(entity->relid);
-	ssot_lock_entity(entity);
 	check_arguments(fcinfo);
 	for (int i = 1; i < 6; i++)
 	{
@@ -472,5 +524,6 @@ ssot_unregister_entity(PG_FUNCTION_ARGS)
 				 errhint("SELECT entity FROM ssot.entity_map lists the entities.")));
 	ssot_companions_drop(entity, PG_GETARG_BOOL(ARG_DROP_COMPANIONS));
 	ssot_config_run(&delete_query, &name, NULL);
+	read_referring_anew(entity->relid);
 	PG_RETURN_VOID();
 }

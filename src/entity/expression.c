@@ -19,7 +19,7 @@
 
 #include "ssot.h"
 #include "common/ident.h"
-#include "entity/config.h"
+#include "common/settings.h"
 #include "entity/expression.h"
 
 #include "access/table.h"
@@ -94,6 +94,14 @@ refuse(const Subject *subject, const char *problem, const char *hint)
 			 errhint("%s", hint)));
 }
 
+/* A bare "*" is a list, which parse analysis expects never to meet alone. */
+static bool
+is_star(Node *node)
+{
+	return IsA(node, ColumnRef) &&
+		IsA(llast(((ColumnRef *) node)->fields), A_Star);
+}
+
 /*
  * One expression and nothing else: PL/pgSQL's grammar mode also accepts what may
  * follow an expression in a SELECT.
@@ -114,7 +122,7 @@ raw_expression(const Subject *subject)
 	select = castNode(SelectStmt, linitial_node(RawStmt, statements)->stmt);
 	target = list_length(select->targetList) == 1 ?
 		linitial_node(ResTarget, select->targetList) : NULL;
-	if (target == NULL || target->name != NULL || select->distinctClause != NIL ||
+	if (target == NULL || target->name != NULL || is_star(target->val) || select->distinctClause != NIL ||
 		select->fromClause != NIL || select->whereClause != NULL ||
 		select->groupClause != NIL || select->havingClause != NULL ||
 		select->windowClause != NIL || select->sortClause != NIL ||
@@ -223,7 +231,7 @@ ssot_expression_parse(const char *text, Oid relid, const char *what,
 					  Oid target_type, int32 target_typmod)
 {
 	Relation	rel = table_open(relid, AccessShareLock);
-	Subject		subject = {.text = text, .what = what, .rel = rel};
+	Subject		subject = {.text = text,.what = what,.rel = rel};
 	ErrorContextCallback context = {
 		.previous = error_context_stack,
 		.callback = expression_error,
@@ -250,7 +258,7 @@ ssot_expression_qualify(const char *text, Oid relid, const char *what,
 {
 	Node	   *expression = ssot_expression_parse(text, relid, what,
 												   target_type, target_typmod);
-	int			level = ssot_settings_pin();
+	int			level = ssot_settings_begin(false);
 	char	   *qualified;
 	Node	   *again;
 
@@ -258,7 +266,7 @@ ssot_expression_qualify(const char *text, Oid relid, const char *what,
 								   deparse_context_for(get_rel_name(relid), relid),
 								   false, false);
 	again = ssot_expression_parse(qualified, relid, what, target_type, target_typmod);
-	ssot_settings_restore(level);
+	ssot_settings_end(level);
 	if (exprType(again) != exprType(expression))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

@@ -475,7 +475,8 @@ ssot_entity_load(Oid relid, bool missing_ok)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("table \"%s\" is not a registered entity", entity->name),
-				 errhint("Call ssot.register_entity('%s') first.", entity->name)));
+				 errhint("Call ssot.register_entity(%s) first.",
+						 quote_literal_cstr(entity->name))));
 	}
 	load_fields(entity, rel);
 	load_references(&state, rel);
@@ -535,7 +536,7 @@ ssot_entity_source_id(const SsotEntity *entity, int source_id)
 Oid
 ssot_companion_oid(const char *qualified_name)
 {
-	List	   *names = stringToQualifiedNameList(qualified_name);
+	List	   *names = ssot_name_list(qualified_name);
 	Oid			schema = get_namespace_oid(strVal(linitial(names)), true);
 	Oid			relid = OidIsValid(schema) ? get_relname_relid(strVal(lsecond(names)), schema) : InvalidOid;
 

@@ -46,7 +46,8 @@ typedef struct SsotField
 	bool		typbyval;
 	char		typalign;
 	bool		not_null;
-	bool		is_text;		/* text, varchar, bpchar, citext-like: string category */
+	bool		is_text;		/* text, varchar, bpchar, citext-like: string
+								 * category */
 	SsotStrategy strategy;
 	SsotNullPolicy null_policy;
 	bool		only_listed;
@@ -80,7 +81,8 @@ typedef struct SsotSource
 typedef struct SsotEntity
 {
 	Oid			relid;
-	char	   *name;			/* key in ssot.entity: schema-qualified, quoted */
+	char	   *name;			/* key in ssot.entity: schema-qualified,
+								 * quoted */
 	char	   *schema;			/* unquoted */
 	char	   *table;			/* unquoted */
 	char	   *id_column;		/* unquoted */

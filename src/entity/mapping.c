@@ -83,7 +83,7 @@ declares_key(const SsotMapping *mapping, const char *entity, const char *system,
 		return false;
 	foreach(lc, ssot_json_pairs(keys, describe(mapping, "keys", NULL)))
 		if (strcmp(((SsotPair *) lfirst(lc))->name, key) == 0)
-			return true;
+		return true;
 	return false;
 }
 
@@ -154,6 +154,15 @@ compile_key(const SsotMapping *mapping, JsonbParseState **state)
 }
 
 static void
+missing_value(const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s has no \"value\"", what),
+			 errhint("Give the expression as the member \"value\".")));
+}
+
+static void
 unknown_member(const char *name, const char *what, const char *known)
 {
 	ereport(ERROR,
@@ -178,18 +187,18 @@ compile_further_key(const SsotMapping *mapping, JsonbParseState **state, const S
 		text = ssot_json_string(&pair->value, what);
 	else
 		foreach(lc, ssot_json_pairs(&pair->value, what))
-		{
-			SsotPair   *member = (SsotPair *) lfirst(lc);
+	{
+		SsotPair   *member = (SsotPair *) lfirst(lc);
 
-			if (strcmp(member->name, "value") == 0)
-				text = ssot_json_string(&member->value, what);
-			else if (strcmp(member->name, "nullable") == 0 && member->value.type == jbvBool)
-				nullable = member->value.val.boolean;
-			else
-				unknown_member(member->name, what, "\"value\" (an expression) and \"nullable\" (true or false)");
-		}
+		if (strcmp(member->name, "value") == 0)
+			text = ssot_json_string(&member->value, what);
+		else if (strcmp(member->name, "nullable") == 0 && member->value.type == jbvBool)
+			nullable = member->value.val.boolean;
+		else
+			unknown_member(member->name, what, "\"value\" (an expression) and \"nullable\" (true or false)");
+	}
 	if (text == NULL)
-		unknown_member("", what, "\"value\" (an expression) and \"nullable\" (true or false)");
+		missing_value(what);
 	ssot_json_key(state, pair->name);
 	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
 	push_expression(state, mapping, "value", text, what, InvalidOid, -1);
@@ -251,21 +260,21 @@ compile_reference(const SsotMapping *mapping, JsonbParseState **state,
 		text = ssot_json_string(&pair->value, what);
 	else
 		foreach(lc, ssot_json_pairs(&pair->value, what))
-		{
-			SsotPair   *member = (SsotPair *) lfirst(lc);
-			char	   *string = ssot_json_string(&member->value, what);
+	{
+		SsotPair   *member = (SsotPair *) lfirst(lc);
+		char	   *string = ssot_json_string(&member->value, what);
 
-			if (strcmp(member->name, "value") == 0)
-				text = string;
-			else if (strcmp(member->name, "system") == 0)
-				system = string;
-			else if (strcmp(member->name, "key") == 0)
-				key = string;
-			else
-				unknown_member(member->name, what, "\"system\", \"key\" (a further key, optional) and \"value\" (an expression)");
-		}
+		if (strcmp(member->name, "value") == 0)
+			text = string;
+		else if (strcmp(member->name, "system") == 0)
+			system = string;
+		else if (strcmp(member->name, "key") == 0)
+			key = string;
+		else
+			unknown_member(member->name, what, "\"system\", \"key\" (a further key, optional) and \"value\" (an expression)");
+	}
 	if (text == NULL)
-		unknown_member("", what, "\"system\", \"key\" (a further key, optional) and \"value\" (an expression)");
+		missing_value(what);
 	ssot_require_system(system, what);
 	if (key != NULL)
 		require_key(mapping, field->references_entity, system, key, what);
@@ -304,7 +313,7 @@ compile_field(const SsotMapping *mapping, JsonbParseState **state, const SsotPai
 	const SsotField *field = require_field(mapping, pair->name, "fields");
 	char	   *what = describe(mapping, "field", pair->name);
 
-	if (OidIsValid(field->references) || pair->value.type != jbvString)
+	if (OidIsValid(field->references) || pair->value.type == jbvBinary)
 		compile_reference(mapping, state, pair, field);
 	else
 		push_expression(state, mapping, pair->name, ssot_json_string(&pair->value, what),
@@ -322,7 +331,7 @@ require_mapped(const SsotMapping *mapping, const char *name, const char *part)
 	if (fields != NULL)
 		foreach(lc, ssot_json_pairs(fields, part))
 			if (strcmp(((SsotPair *) lfirst(lc))->name, name) == 0)
-				return;
+			return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("source \"%s\" does not map the field \"%s\"", mapping->source, name),

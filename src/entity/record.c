@@ -24,6 +24,7 @@ static const struct
 	const char *name;
 	Oid			type;
 }			bookkeeping[SSOT_REC_FIELDS] =
+
 {
 	{"ssot_source", INT4OID},
 	{"ssot_key", TEXTOID},

@@ -26,7 +26,8 @@
 #define SSOT_REC_TIMES		9	/* ssot_times jsonb: {field: source time} */
 #define SSOT_REC_REFS		10	/* ssot_refs jsonb: {fk field: token} */
 #define SSOT_REC_DETAIL		11	/* ssot_detail jsonb: {field: {...}} */
-#define SSOT_REC_FIELDS		11	/* field i is attribute SSOT_REC_FIELDS + 1 + i */
+#define SSOT_REC_FIELDS		11	/* field i is attribute SSOT_REC_FIELDS + 1 +
+								 * i */
 
 /* The descriptor; with_tokens appends "tokens text[]", which is not stored. */
 extern TupleDesc ssot_record_desc(const SsotEntity *entity, bool with_tokens);

@@ -60,6 +60,7 @@ static const struct
 	int			arg;
 	Oid			type;
 }			members[] =
+
 {
 	{"key", ARG_KEY, TEXTARRAYOID},
 	{"keys", ARG_KEYS, JSONBOID},
@@ -86,14 +87,19 @@ static SsotQuery insert_query = {
 	.argtypes = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT4OID}
 };
 
-/* NULL leaves a column as it is; '' empties one that may be empty. */
+/*
+ * NULL leaves a column as it is; '' empties one that may be empty. Only a change
+ * of what is read makes a new version of the mapping.
+ */
 static SsotQuery update_query = {
 	.sql =
 	"UPDATE ssot.source AS s\n"
 	"SET relation = $2,\n"
 	"    mapping = $3,\n"
 	"    compiled = $4,\n"
-	"    map_version = s.map_version + 1,\n"
+	"    map_version = s.map_version\n"
+	"        + (s.relation IS DISTINCT FROM $2 OR s.compiled <> $4\n"
+	"           OR s.grain <> coalesce($10, s.grain))::pg_catalog.int4,\n"
 	"    creates = coalesce($5, s.creates),\n"
 	"    role = coalesce($6, s.role),\n"
 	"    expects = coalesce($7, s.expects),\n"
@@ -324,13 +330,8 @@ require_given(FunctionCallInfo fcinfo, int arg, const char *name, const char *hi
 static SsotEntity *
 own_entity(FunctionCallInfo fcinfo)
 {
-	SsotEntity *entity;
-
 	require_given(fcinfo, ARG_ENTITY, "entity", "Name a table registered with ssot.register_entity.");
-	entity = ssot_entity_load(PG_GETARG_OID(ARG_ENTITY), false);
-	ssot_require_ownership(entity->relid);
-	ssot_lock_entity(entity);
-	return entity;
+	return ssot_entity_own(PG_GETARG_OID(ARG_ENTITY));
 }
 
 static void
@@ -407,12 +408,22 @@ require_source(FunctionCallInfo fcinfo, SsotEntity *entity)
 			 errhint("Its sources are: %s.", names.len > 0 ? names.data : "none so far")));
 }
 
+/* Is anything given but the name and what is only said in words? */
+static bool
+changes_rules(FunctionCallInfo fcinfo)
+{
+	for (int arg = ARG_RELATION; arg < ARG_NAME; arg++)
+		if (!PG_ARGISNULL(arg) && arg != ARG_HOW && arg != ARG_MAX_LAG)
+			return true;
+	return false;
+}
+
 static Datum
 alter_source(FunctionCallInfo fcinfo, List *key)
 {
 	SsotEntity *entity = own_entity(fcinfo);
 	SsotSource *source = require_source(fcinfo, entity);
-	SsotMapping mapping = {.entity = entity, .source = source->name, .system = source->system};
+	SsotMapping mapping = {.entity = entity,.source = source->name,.system = source->system};
 	Datum		rename_args[2];
 
 	mapping.relid = resolve_relation(entity, PG_ARGISNULL(ARG_RELATION) ? source->relation :
@@ -429,7 +440,8 @@ alter_source(FunctionCallInfo fcinfo, List *key)
 		rename_args[1] = CStringGetTextDatum(name);
 		ssot_config_run(&rename_query, rename_args, NULL);
 	}
-	ssot_rules_changed(entity->name);
+	if (changes_rules(fcinfo))
+		ssot_rules_changed(entity->name);
 	PG_RETURN_VOID();
 }
 
@@ -485,7 +497,7 @@ close_records(const SsotEntity *entity, int source_id, Datum t)
 	};
 	const Oid	argtypes[2] = {INT4OID, TIMESTAMPTZOID};
 	const Datum args[2] = {Int32GetDatum(source_id), t};
-	SsotStatement statement = {.nargs = 2, .argtypes = argtypes, .args = args};
+	SsotStatement statement = {.nargs = 2,.argtypes = argtypes,.args = args};
 	SsotUser	user = ssot_become_owner(ssot_companion_oid(entity->source_table));
 
 	statement.sql =

@@ -94,7 +94,8 @@ required_name(FunctionCallInfo fcinfo, int n, const char *what)
 	if (value == NULL || *value == '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must not be null or empty", what)));
+				 errmsg("%s must not be null or empty", what),
+				 errhint("For example: ssot.create_system('crm', owner => 'sales_ops').")));
 	return value;
 }
 
@@ -124,9 +125,10 @@ ssot_require_system(const char *system, const char *what)
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("system \"%s\" does not exist", system),
-			 errdetail("It is named by %s. The systems are %s.", what,
-					   isnull ? "none so far" : TextDatumGetCString(names)),
-			 errhint("Call ssot.create_system('%s', owner => ...) first.", system)));
+			 errdetail("It is named by %s. Systems declared so far: %s.", what,
+					   isnull ? "none" : TextDatumGetCString(names)),
+			 errhint("Call ssot.create_system(%s, owner => ...) first.",
+					 quote_literal_cstr(system))));
 }
 
 /* A system that its owner may change: existing and not built in. */

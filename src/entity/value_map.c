@@ -11,7 +11,6 @@
 #include "postgres.h"
 
 #include "ssot.h"
-#include "common/owner.h"
 #include "entity/config.h"
 #include "entity/declare.h"
 #include "entity/json.h"
@@ -120,11 +119,11 @@ run_checks(ColumnChecks *checks, const char *code, const char *text, Datum value
 	context->ecxt_scantuple = checks->slot;
 	forboth(state, checks->states, name, checks->names)
 		if (!ExecCheck((ExprState *) lfirst(state), context))
-			ereport(ERROR,
-					(errcode(ERRCODE_CHECK_VIOLATION),
-					 errmsg("the value \"%s\" for the code \"%s\" violates the check constraint \"%s\"",
-							text, code, (char *) lfirst(name)),
-					 errhint("Map the code to a value that the column can hold, or to null.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("the value \"%s\" for the code \"%s\" violates the check constraint \"%s\"",
+						text, code, (char *) lfirst(name)),
+				 errhint("Map the code to a value that the column can hold, or to null.")));
 }
 
 /* Which code is being checked, for the type's own error. */
@@ -190,7 +189,7 @@ check_map(const SsotEntity *entity, const SsotField *field, Jsonb *map)
 	{
 		foreach(lc, pairs)
 			if (((SsotPair *) lfirst(lc))->value.type != jbvNull)
-				(void) ssot_json_string(&((SsotPair *) lfirst(lc))->value, "the value for a code");
+			(void) ssot_json_string(&((SsotPair *) lfirst(lc))->value, "the value for a code");
 		return;
 	}
 	open_checks(&checks, entity, field);
@@ -223,9 +222,7 @@ ssot_set_value_map(PG_FUNCTION_ARGS)
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("entity, source, field and map must not be null"),
 					 errhint("An empty map '{}' removes the code list.")));
-	entity = ssot_entity_load(PG_GETARG_OID(ARG_ENTITY), false);
-	ssot_require_ownership(entity->relid);
-	ssot_lock_entity(entity);
+	entity = ssot_entity_own(PG_GETARG_OID(ARG_ENTITY));
 	s = ssot_entity_source(entity, source);
 	if (s < 0 || entity->sources[s].relation == NULL)
 		ereport(ERROR,
