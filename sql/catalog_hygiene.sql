@@ -129,7 +129,8 @@ CROSS JOIN regexp_matches(u.body, '([-+*/<>=~!@#%^&|`?]+)', 'g') AS o (operator)
 ORDER BY 1, 2;
 
 -- What changes state is not for everyone: PUBLIC may run no volatile routine
--- that is not on this list, and the list names nothing else.
+-- that is not on this list, and the list names nothing else. (A trigger function
+-- cannot be called; owners of tables need the right to make triggers of it.)
 CREATE TEMP TABLE public_may_run (routine text, because text);
 INSERT INTO public_may_run VALUES
     (NULL, NULL);
@@ -138,6 +139,7 @@ CREATE TEMP VIEW public_runs AS
     FROM pg_temp.routine AS r
     WHERE r.provolatile = 'v'
       AND r.prokind IN ('f', 'p')
+      AND r.prorettype <> 'pg_catalog.trigger'::regtype
       AND EXISTS (SELECT
                   FROM aclexplode(coalesce(r.proacl, acldefault('f', r.proowner))) AS a
                   WHERE a.grantee = 0 AND a.privilege_type = 'EXECUTE');

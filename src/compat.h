@@ -36,4 +36,11 @@
 #define ssot_name_list(name)	stringToQualifiedNameList(name)
 #endif
 
+/* From 18 on a CHECK constraint may be declared NOT ENFORCED. */
+#if PG_VERSION_NUM >= 180000
+#define ssot_check_is_enforced(check) ((check)->ccenforced)
+#else
+#define ssot_check_is_enforced(check) ((void) (check), true)
+#endif
+
 #endif							/* SSOT_COMPAT_H */

@@ -126,7 +126,7 @@ next_reference(SsotReferences *references, JsonbIterator **iterator, TokenKey *k
 static void
 want_token(SsotReferences *references, TokenKey key)
 {
-	const char *colon = strchr(key.token, ':');
+	const char *colon;
 	const char *dot;
 	Datum		values[3];
 	bool		nulls[3] = {false, false, false};
@@ -134,7 +134,8 @@ want_token(SsotReferences *references, TokenKey key)
 	bool		found;
 	MemoryContext old;
 
-	if (colon == NULL || hash_search(references->targets, &key, HASH_FIND, NULL) != NULL)
+	if (strchr(key.token, ':') == NULL ||
+		hash_search(references->targets, &key, HASH_FIND, NULL) != NULL)
 		return;
 	old = MemoryContextSwitchTo(references->context);
 	key.token = pstrdup(key.token);
@@ -144,6 +145,7 @@ want_token(SsotReferences *references, TokenKey key)
 		references->wanted[key.field] = tuplestore_begin_heap(true, false, work_mem);
 	MemoryContextSwitchTo(old);
 
+	colon = strchr(key.token, ':');
 	dot = memchr(key.token, '.', colon - key.token);
 	values[0] = CStringGetTextDatum(key.token);
 	nulls[1] = nulls[2] = dot != NULL;

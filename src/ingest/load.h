@@ -21,7 +21,7 @@ typedef struct SsotIngestFigures
 	int64		quarantined;	/* rows in quarantine after the run */
 	int64		superseded;		/* rows kept as superseded after the run */
 	int64		records;		/* keys in force after the run */
-	bool		quarantine_changed;	/* quarantine rows were written */
+	bool		quarantine_changed; /* quarantine rows were written */
 	TimestampTz data_through;	/* latest source time, or now */
 	bool		has_source_time;
 	double		seconds;

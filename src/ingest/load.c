@@ -1,0 +1,126 @@
+/*
+ * ingest/load.c
+ *		Reading sources: what is new, what changed, what is gone.
+ *
+ * One run over the sources of an entity:
+ *
+ *		images.c, reader.c	each source is read once; rows whose image is stored
+ *							stop there, the others wait in a tuplestore
+ *		mapper.c, evaluate.c,
+ *		protect.c			the others are mapped and tested, row by row
+ *		part.c				rows of one key are summed, where the source says so
+ *		stage.c, classify.c	all rows of a key meet; which is in force?
+ *		quarantine.c		rows that cannot be taken are kept whole
+ *
+ * Nothing but quarantine is written here, and that last, when every source is
+ * within its limits. The results are handed on as rows, in the order of source
+ * and key. Everything lives in one memory context and in temporary files, both
+ * gone when the call returns, but for the result.
+ */
+#include "postgres.h"
+
+#include "ssot.h"
+#include "common/errors.h"
+#include "common/settings.h"
+#include "ingest/load.h"
+#include "ingest/quarantine.h"
+#include "ingest/reader.h"
+#include "ingest/resolve.h"
+
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "portability/instr_time.h"
+#include "utils/memutils.h"
+
+static SsotIngest *
+make_result(const SsotEntity *entity)
+{
+	SsotIngest *result = palloc0(sizeof(SsotIngest));
+	TupleDesc	gone = CreateTemplateTupleDesc(2);
+
+	TupleDescInitEntry(gone, 1, "ssot_source", INT4OID, -1, 0);
+	TupleDescInitEntry(gone, 2, "ssot_key", TEXTOID, -1, 0);
+	TupleDescInitEntryCollation(gone, 2, C_COLLATION_OID);
+	result->desc = ssot_record_desc(entity, true);
+	result->staged = tuplestore_begin_heap(true, false, work_mem);
+	result->gone_desc = BlessTupleDesc(gone);
+	result->gone = tuplestore_begin_heap(true, false, work_mem);
+	result->figures = palloc0(sizeof(SsotIngestFigures) * entity->nsources);
+	return result;
+}
+
+/* Records that vanish may mean that a load failed half-way. */
+static void
+check_retired(const SsotEntity *entity, const SsotReader *reader,
+			  const SsotIngestFigures *figures)
+{
+	bool		empty = reader->rows_read == 0 && reader->keys > 0;
+
+	if (!empty && (double) figures->rows_gone <= entity->max_retire * (double) reader->keys)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_SSOT_TOO_MANY_RETIRED),
+			 empty ?
+			 errmsg("source \"%s\" of entity \"%s\" is empty, but %lld of its records are stored",
+					reader->source->name, entity->name, (long long) reader->keys) :
+			 errmsg("too many records of source \"%s\" of entity \"%s\" are gone: %lld of %lld",
+					reader->source->name, entity->name,
+					(long long) figures->rows_gone, (long long) reader->keys),
+			 errdetail("max_retire allows a share of %g; nothing was written.", entity->max_retire),
+			 errhint("If they are really gone, reconcile with accept_deletes => true; else mend the source.")));
+}
+
+static double
+seconds_since(instr_time start)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, start);
+	return INSTR_TIME_GET_DOUBLE(now);
+}
+
+static void
+ingest(const SsotEntity *entity, int64 run_id, bool full, bool accept_deletes,
+	   SsotIngest *result)
+{
+	SsotReader *readers;
+	int			nreaders = ssot_readers_open(entity, full, &readers);
+	SsotQuarantine *quarantine = ssot_quarantine_create(entity);
+	SsotImages *images = ssot_readers_load_images(entity, readers, nreaders);
+
+	ssot_readers_scan(entity, readers, nreaders, images);
+	for (int i = 0; i < nreaders; i++)
+	{
+		SsotIngestFigures *figures = &result->figures[readers[i].index];
+		instr_time	start;
+
+		INSTR_TIME_SET_CURRENT(start);
+		figures->attempted = true;
+		ssot_resolve_source(entity, &readers[i], images, quarantine, result);
+		if (!accept_deletes)
+			check_retired(entity, &readers[i], figures);
+		figures->seconds = readers[i].seconds + seconds_since(start);
+		ssot_reader_close(&readers[i]);
+	}
+	if (nreaders > 0)
+		ssot_quarantine_write(quarantine, run_id, result->figures);
+}
+
+SsotIngest *
+ssot_ingest(const SsotEntity *entity, int64 run_id, bool full, bool accept_deletes)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext context = AllocSetContextCreate(caller, "ssot ingest", ALLOCSET_DEFAULT_SIZES);
+	int			level = ssot_settings_begin(true);
+	SsotIngest *result = make_result(entity);
+
+	MemoryContextSwitchTo(context);
+	ingest(entity, run_id, full, accept_deletes, result);
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
+	ssot_settings_end(level);
+	return result;
+}

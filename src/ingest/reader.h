@@ -1,0 +1,64 @@
+/*
+ * ingest/reader.h
+ *		Reading sources, each once, and keeping the rows that are not stored yet.
+ */
+#ifndef SSOT_READER_H
+#define SSOT_READER_H
+
+#include "utils/tuplestore.h"
+
+#include "ingest/image.h"
+#include "ingest/mapper.h"
+
+/* A source in a run. */
+typedef struct SsotReader
+{
+	int			index;			/* into entity->sources */
+	const SsotSource *source;
+	SsotMapper *mapper;
+	SsotImager *imager;
+	TupleDesc	desc;			/* of raw rows: the relation's, dropped
+								 * columns NULL */
+	int			ncolumns;		/* columns to deform */
+	char	   *sql;
+	bool		anew;			/* stored images do not count: every row is
+								 * evaluated */
+
+	/* What is stored. */
+	int64		keys;
+	int64		in_force;
+	int64		superseded;
+	bool		has_time;
+	TimestampTz latest;
+
+	/* What was read. */
+	int64		rows_read;
+	int64		nchanged;
+	Tuplestorestate *changed;	/* raw rows to be evaluated; can be rewound */
+	Tuplestorestate **later;	/* by partition of images: rows not yet looked
+								 * up */
+	SsotImages *images;
+	double		seconds;		/* that reading took */
+} SsotReader;
+
+/*
+ * Open the sources that have a relation: resolve its name, compile the mapping.
+ * Returns how many; they are in order of their index. Errors: undefined_table
+ * with a hint, and what ssot_mapper_create raises.
+ */
+extern int	ssot_readers_open(const SsotEntity *entity, bool full, SsotReader **readers);
+extern void ssot_reader_close(SsotReader *reader);
+
+/* Load the images that are stored for these sources. */
+extern SsotImages *ssot_readers_load_images(const SsotEntity *entity,
+											SsotReader *readers, int nreaders);
+
+/* Is a stored row's image in that table? The tokens of copies are not stored, so
+ * copies that have some are evaluated anew in every run. */
+#define ssot_image_is_kept(copy, tokens_hash) ((copy) <= 0 || (tokens_hash) == 0)
+
+/* Read every source once; afterwards "images" knows what was not seen. */
+extern void ssot_readers_scan(const SsotEntity *entity, SsotReader *readers, int nreaders,
+							  SsotImages *images);
+
+#endif							/* SSOT_READER_H */
