@@ -32,6 +32,12 @@ typedef struct SsotGroup
 	Datum		id;
 	int			nrecords;
 	SsotRecord *records;
+
+	/* The golden row in force, by field index, where the reader was asked for
+	 * it and there is one; else NULL. */
+	Datum	   *golden;
+	bool	   *golden_nulls;
+	bool		golden_retired;
 } SsotGroup;
 
 /* Parts of one system record (same system, same key), joined field by field:
