@@ -54,7 +54,8 @@ typedef struct Run
 	bool		accept_deletes;
 	TimestampTz started;
 	TimestampTz last_started;	/* of the entity's previous run, or DT_NOBEGIN */
-	bool		rules_changed;	/* authority, code lists … since the last run */
+	bool		rules_changed;	/* authority, code lists … since the last
+								 * run */
 	SsotIngest *ingest;
 	SsotLinking *linking;		/* NULL: no record is new or different */
 	bool		wrote;
@@ -253,7 +254,7 @@ distinct_ids(const SsotEntity *entity, Tuplestorestate *touched, int64 ntouched)
 	SsotStatement statement = {
 		.sql = ssot_sql("SELECT t.id FROM ssot_touched AS t UNION SELECT h.%I FROM %T AS h",
 						entity->id_column, entity->held_table),
-		.nrelations = 1, .relations = &relation,
+		.nrelations = 1,.relations = &relation,
 	};
 
 	ssot_statement_each(&statement, copy_id, &copy);
@@ -285,7 +286,7 @@ refresh_references(Run *run, Tuplestorestate **touched, int64 *ntouched)
 {
 	bool		moved;
 	bool		itself = ssot_references_itself(run->entity) && run->linking != NULL &&
-		(run->linking->nmerges > 0 || run->linking->nnodes > run->linking->nstaged);
+	(run->linking->nmerges > 0 || run->linking->nnodes > run->linking->nstaged);
 
 	if (!ssot_references_stale(run->entity, run->last_started, &moved) && !itself)
 		return;
@@ -506,6 +507,7 @@ reconcile(Oid relid, bool full, bool accept_deletes)
 	tuplestore_end(run->ingest->gone);
 	keep_state(run);
 	keep_run_record(run);
+	ssot_ingest_end(run->ingest);
 	end_progress();
 	ssot_settings_end(settings);
 	return run;

@@ -300,7 +300,7 @@ compare_absent(Comparison *c, const SsotSystemRecord *record, int f)
 			report_field(c, record, r, f, SSOT_DRIFT_INVALID, text);
 			return;
 		}
-		if ((text = ssot_record_ref(part, name)) !=NULL)
+		if ((text = ssot_record_ref(part, name)) != NULL)
 		{
 			report_field(c, record, r, f, SSOT_DRIFT_ORPHAN, text);
 			return;

@@ -49,8 +49,13 @@ extern SsotHolds *ssot_holds_create(const SsotEntity *entity, TupleDesc desc,
 extern void ssot_hold(SsotHolds *holds, const Datum *values, const bool *nulls,
 					  const SsotViolation *violation, bool late);
 
-/* Write merged rows; what breaks a constraint is held. */
-extern void ssot_write_merged(SsotHolds *holds, SsotMerged *merged,
+/* Try held rows again, as long as one goes through; "attempt" writes one. */
+typedef bool (*SsotHeldCallback) (const Datum *values, const bool *nulls, void *arg);
+extern void ssot_holds_retry(SsotHolds *holds, SsotHeldCallback attempt, void *arg);
+
+/* Write merged rows (write.c); what breaks a constraint is held. */
+extern void ssot_write_merged(const SsotEntity *entity, SsotHolds *holds,
+							  SsotMerged *merged, TimestampTz t, int64 run_id,
 							  int64 *created, int64 *changed);
 
 /* Bring <entity>_held to what this pass found for the touched ids (NULL: all);

@@ -196,7 +196,7 @@ read_counterparts(Linker *linker)
 	const SsotEntity *entity = linker->entity;
 	SsotRelation relation = {"ssot_staged", linker->ingest->desc,
 	linker->ingest->staged, linker->ingest->nstaged};
-	SsotStatement statement = {.nrelations = 1, .relations = &relation};
+	SsotStatement statement = {.nrelations = 1,.relations = &relation};
 
 	statement.sql = ssot_sql("SELECT s.ssot_source, s.ssot_key, s.%I, s.ssot_tokens"
 							 " FROM ssot_staged AS g JOIN %T AS s"
@@ -274,7 +274,7 @@ read_gone(Linker *linker)
 	const SsotEntity *entity = linker->entity;
 	SsotRelation relation = {"ssot_gone", linker->ingest->gone_desc,
 	linker->ingest->gone, linker->ingest->ngone};
-	SsotStatement statement = {.nrelations = 1, .relations = &relation};
+	SsotStatement statement = {.nrelations = 1,.relations = &relation};
 
 	if (linker->ingest->ngone == 0)
 		return;
@@ -399,7 +399,7 @@ members_sql(const SsotEntity *entity)
 								  " WHERE k.ssot_source = s.ssot_source AND k.ssot_key = s.ssot_key)",
 								  entity->key_table);
 	const char *not_gone = "NOT EXISTS (SELECT FROM ssot_gone AS x"
-		" WHERE x.ssot_source = s.ssot_source AND x.ssot_key = s.ssot_key)";
+	" WHERE x.ssot_source = s.ssot_source AND x.ssot_key = s.ssot_key)";
 
 	return ssot_sql("SELECT s.ssot_source, s.ssot_key, s.%I, %s"
 					" FROM (SELECT DISTINCT g.id FROM ssot_groups AS g) AS g"
@@ -422,20 +422,29 @@ read_groups(Linker *linker)
 {
 	const SsotEntity *entity = linker->entity;
 	SsotRelation relations[3];
-	SsotStatement statement = {.nrelations = 1, .relations = relations};
+	SsotStatement statement = {.nrelations = 1,.relations = relations};
 	TupleDesc	desc = token_desc();
 
-	relations[0] = (SsotRelation) {"ssot_tokens", desc,
-	tuplestore_begin_heap(true, false, work_mem), linker->ntokens};
+	relations[0] = (SsotRelation)
+	{
+		"ssot_tokens", desc,
+			tuplestore_begin_heap(true, false, work_mem), linker->ntokens
+	};
 	for (int64 i = 0; i < linker->ntokens; i++)
 		put_token(relations[0].rows, desc, linker->tokens[i].text);
 	statement.sql = hits_sql(entity);
 	if (linker->ntokens > 0)
 		ssot_statement_each(&statement, take_hit, linker);
 
-	relations[1] = (SsotRelation) {"ssot_groups", linker->id_desc, linker->groups, linker->ngroups};
-	relations[2] = (SsotRelation) {"ssot_gone", linker->ingest->gone_desc,
-	linker->ingest->gone, linker->ingest->ngone};
+	relations[1] = (SsotRelation)
+	{
+		"ssot_groups", linker->id_desc, linker->groups, linker->ngroups
+	};
+	relations[2] = (SsotRelation)
+	{
+		"ssot_gone", linker->ingest->gone_desc,
+			linker->ingest->gone, linker->ingest->ngone
+	};
 	statement.nrelations = 3;
 	statement.sql = members_sql(entity);
 	if (linker->ntokens > 0 || linker->ngroups > 0)

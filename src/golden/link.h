@@ -40,8 +40,8 @@ typedef struct SsotLinking
 	SsotMerge  *merges;
 	Tuplestorestate *touched;	/* golden ids, with duplicates */
 	int64		ntouched;
-	int64	   *linked;			/* by source index: records that got an id they
-								 * did not have, or another */
+	int64	   *linked;			/* by source index: records that got an id
+								 * they did not have, or another */
 	bool		first_load;		/* nothing was stored before */
 } SsotLinking;
 

@@ -118,8 +118,8 @@ run(Merger *merger, TimestampTz t, const char *sql, SsotRowCallback callback, vo
 	Oid			argtypes[] = {TIMESTAMPTZOID, INT8OID};
 	Datum		args[] = {TimestampTzGetDatum(t), Int64GetDatum(merger->run_id)};
 	SsotStatement statement = {
-		.sql = sql, .nargs = 2, .argtypes = argtypes, .args = args,
-		.nrelations = 1, .relations = &merger->merges,
+		.sql = sql,.nargs = 2,.argtypes = argtypes,.args = args,
+		.nrelations = 1,.relations = &merger->merges,
 	};
 
 	return callback == NULL ? ssot_statement_run(&statement) :

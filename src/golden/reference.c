@@ -243,7 +243,7 @@ resolve_field(SsotReferences *references, int f)
 	SsotEntity *target = ssot_entity_load(field->references, false);
 	SsotRelation relation = {"ssot_wanted", references->wanted_desc,
 	references->wanted[f], references->nwanted};
-	SsotStatement statement = {.nrelations = 1, .relations = &relation};
+	SsotStatement statement = {.nrelations = 1,.relations = &relation};
 	SsotUser	user = ssot_become_owner(target->relid);
 	const char *type = format_type_extended(field->base_type, field->base_typmod,
 											FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
@@ -404,12 +404,12 @@ write_resolved(Refresh *refresh, TimestampTz t)
 	SsotRelation relation = {"ssot_resolved", refresh->resolved_desc,
 	refresh->resolved, refresh->nresolved};
 	SsotStatement statement = {
-		.nargs = 1, .argtypes = &argtype, .args = &arg,
-		.nrelations = 1, .relations = &relation,
+		.nargs = 1,.argtypes = &argtype,.args = &arg,
+		.nrelations = 1,.relations = &relation,
 	};
 	StringInfoData set;
 	const char *match = "s.ssot_key = r.ssot_key AND s.ssot_source = r.ssot_source"
-		" AND s.ssot_copy = r.ssot_copy";
+	" AND s.ssot_copy = r.ssot_copy";
 
 	initStringInfo(&set);
 	for (int f = 0; f < entity->nfields; f++)

@@ -28,7 +28,10 @@ add_pair(Linker *linker, int a, int b)
 		linker->pair_capacity *= 2;
 		linker->pairs = repalloc_huge(linker->pairs, sizeof(SsotPair) * linker->pair_capacity);
 	}
-	linker->pairs[linker->npairs++] = (SsotPair) {a, b, 1.0};
+	linker->pairs[linker->npairs++] = (SsotPair)
+	{
+		a, b, 1.0
+	};
 }
 
 static int
@@ -132,7 +135,10 @@ add_merge(Linker *linker, Datum lost, Datum kept)
 
 	out->merges = out->merges == NULL ? palloc(sizeof(SsotMerge)) :
 		repalloc_huge(out->merges, sizeof(SsotMerge) * (out->nmerges + 1));
-	out->merges[out->nmerges++] = (SsotMerge) {lost, kept};
+	out->merges[out->nmerges++] = (SsotMerge)
+	{
+		lost, kept
+	};
 	ssot_linker_touch(linker, lost);
 	ssot_linker_touch(linker, kept);
 }

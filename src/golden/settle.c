@@ -222,32 +222,50 @@ ssot_id_desc(const SsotEntity *entity)
  *   [LEFT JOIN golden.customer AS g ON g.customer_id = t.id]
  *  ORDER BY 1
  *
- * or, for all: the same from customer_source alone, where it has a golden id.
- * Beside a golden row that is not there, the last column is NULL.
+ * or, for all, with the golden records that have lost their last record:
+ *
+ * SELECT s.customer_id, s.ssot_source, ... s.<fields> [, g.<fields>, ...]
+ *   FROM golden_ssot.customer_source AS s
+ *   [LEFT JOIN golden.customer AS g ON g.customer_id = s.customer_id]
+ *  WHERE s.customer_id IS NOT NULL
+ * [UNION ALL
+ * SELECT g.customer_id, (NULL::golden_ssot.customer_source).ssot_source, ... g.<fields>, ...
+ *   FROM golden.customer AS g
+ *  WHERE NOT EXISTS (SELECT FROM golden_ssot.customer_source AS s
+ *                     WHERE s.customer_id = g.customer_id)]
+ *  ORDER BY 1
+ *
+ * What is in brackets is left out while the canonical table is empty. Beside a
+ * golden row that is not there, the last column is NULL.
  */
 static char *
 groups_sql(const SsotEntity *entity, bool all, bool with_golden)
 {
+	const char *golden = ssot_relation_name(entity->relid);
+	const char *id = entity->id_column;
 	char	   *columns = ssot_record_columns(entity, "s.");
-	const char *golden_columns = "";
-	const char *golden_join = "";
+	const char *golden_columns = !with_golden ? "" :
+		ssot_sql(", %sCASE WHEN g.%I IS NOT NULL THEN g.retired_at IS NOT NULL END",
+				 ssot_base_values(entity), id);
 
-	if (with_golden)
-	{
-		golden_columns = ssot_sql(", %sCASE WHEN g.%I IS NOT NULL THEN g.retired_at IS NOT NULL END",
-								  ssot_base_values(entity), entity->id_column);
-		golden_join = ssot_sql(" LEFT JOIN %T AS g ON g.%I = %s",
-							   ssot_relation_name(entity->relid), entity->id_column,
-							   all ? ssot_sql("s.%I", entity->id_column) : "t.id");
-	}
-	if (all)
-		return ssot_sql("SELECT s.%I, %s%s FROM %T AS s%s WHERE s.%I IS NOT NULL ORDER BY 1",
-						entity->id_column, columns, golden_columns, entity->source_table,
-						golden_join, entity->id_column);
-	return ssot_sql("SELECT t.id, %s%s FROM ssot_touched AS t"
-					" LEFT JOIN %T AS s ON s.%I = t.id%s ORDER BY 1",
-					columns, golden_columns, entity->source_table, entity->id_column,
-					golden_join);
+	if (!all)
+		return ssot_sql("SELECT t.id, %s%s FROM ssot_touched AS t"
+						" LEFT JOIN %T AS s ON s.%I = t.id%s ORDER BY 1",
+						columns, golden_columns, entity->source_table, id,
+						!with_golden ? "" :
+						ssot_sql(" LEFT JOIN %T AS g ON g.%I = t.id", golden, id));
+	if (!with_golden)
+		return ssot_sql("SELECT s.%I, %s FROM %T AS s WHERE s.%I IS NOT NULL ORDER BY 1",
+						id, columns, entity->source_table, id);
+	return ssot_sql("SELECT s.%I, %s%s FROM %T AS s LEFT JOIN %T AS g ON g.%I = s.%I"
+					" WHERE s.%I IS NOT NULL"
+					" UNION ALL "
+					"SELECT g.%I, %s%s FROM %T AS g"
+					" WHERE NOT EXISTS (SELECT FROM %T AS s WHERE s.%I = g.%I)"
+					" ORDER BY 1",
+					id, columns, golden_columns, entity->source_table, golden, id, id, id,
+					id, ssot_record_columns(entity, ssot_sql("(NULL::%T).", entity->source_table)),
+					golden_columns, golden, entity->source_table, id, id);
 }
 
 /* The descriptor of such a row. */
@@ -269,10 +287,11 @@ group_row_desc(const SsotEntity *entity, bool with_golden)
 	return desc;
 }
 
-static void
-groups_each(const SsotEntity *entity, Tuplestorestate *touched, int64 ntouched,
-			bool with_golden, SsotGroupCallback callback, void *arg)
+void
+ssot_groups_each(const SsotEntity *entity, Tuplestorestate *touched,
+				 int64 ntouched, SsotGroupCallback callback, void *arg)
 {
+	bool		with_golden = !ssot_golden_is_empty(entity);
 	GroupReader reader = {0};
 	SsotRelation relation = {"ssot_touched", ssot_id_desc(entity), touched, ntouched};
 	SsotStatement statement = {
@@ -295,13 +314,6 @@ groups_each(const SsotEntity *entity, Tuplestorestate *touched, int64 ntouched,
 	emit_group(&reader);
 	MemoryContextDelete(reader.work);
 	MemoryContextDelete(reader.context);
-}
-
-void
-ssot_groups_each(const SsotEntity *entity, Tuplestorestate *touched,
-				 int64 ntouched, SsotGroupCallback callback, void *arg)
-{
-	groups_each(entity, touched, ntouched, false, callback, arg);
 }
 
 /* ---- deciding ------------------------------------------------------------ */
@@ -449,8 +461,9 @@ ssot_settle(const SsotEntity *entity, Tuplestorestate *touched, int64 ntouched,
 		pass.observer = ssot_settle_observer->begin(entity, touched, ntouched, t,
 													run_id, figures);
 
-	groups_each(entity, touched, ntouched, !ssot_golden_is_empty(entity), settle_group, &pass);
-	ssot_write_merged(pass.holds, &pass.merged, &figures->created, &figures->changed);
+	ssot_groups_each(entity, touched, ntouched, settle_group, &pass);
+	ssot_write_merged(entity, pass.holds, &pass.merged, t, run_id,
+					  &figures->created, &figures->changed);
 	figures->held += ssot_holds_write(pass.holds, touched, ntouched);
 	if (pass.observer != NULL)
 	{

@@ -468,7 +468,10 @@ ssot_survive(SsotSurvivor *survivor, const SsotGroup *group,
 			int			pin = find_pin(survivor, group, f);
 
 			if (pin >= 0)
-				winners[f] = (SsotWinner) {pin, SSOT_RULE_PIN};
+			{
+				winners[f].record = pin;
+				winners[f].rule = SSOT_RULE_PIN;
+			}
 			else if (survivor->orders[f].group_leader != f && winners[f].record >= 0)
 				winners[f].rule = SSOT_RULE_GROUP;
 		}

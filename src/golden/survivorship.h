@@ -33,8 +33,7 @@ typedef struct SsotGroup
 	int			nrecords;
 	SsotRecord *records;
 
-	/* The golden row in force, by field index, where the reader was asked for
-	 * it and there is one; else NULL. */
+	/* The golden row in force, by field index; NULL if there is none. */
 	Datum	   *golden;
 	bool	   *golden_nulls;
 	bool		golden_retired;

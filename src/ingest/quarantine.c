@@ -90,6 +90,13 @@ ssot_quarantine_create(const SsotEntity *entity)
 	return quarantine;
 }
 
+void
+ssot_quarantine_free(SsotQuarantine *quarantine)
+{
+	tuplestore_end(quarantine->rows);
+	MemoryContextDelete(quarantine->row_context);
+}
+
 /*
  * The whole raw row as a document of texts.
  */

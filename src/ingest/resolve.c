@@ -581,6 +581,10 @@ resolve(Resolution *r)
 	ssot_stage_free(r->stage);
 	quarantine_refused(r);
 	ssot_quarantine_check(r->quarantine, r->reader->index, r->reader->rows_read);
+	tuplestore_end(r->unseen.rows);
+	tuplestore_end(r->kept.rows);
+	if (r->concerned.rows != NULL)
+		tuplestore_end(r->concerned.rows);
 	ExecDropSingleTupleTableSlot(r->raw);
 }
 
