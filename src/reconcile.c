@@ -503,8 +503,6 @@ reconcile(Oid relid, bool full, bool accept_deletes)
 	if (full)
 		run->rules_changed = true;
 	write_run(run);
-	tuplestore_end(run->ingest->staged);
-	tuplestore_end(run->ingest->gone);
 	keep_state(run);
 	keep_run_record(run);
 	ssot_ingest_end(run->ingest);
