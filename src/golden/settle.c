@@ -43,6 +43,7 @@ typedef struct GroupReader
 	TupleDesc	desc;			/* golden id, a record, and perhaps a golden row */
 	int			nrecord;		/* how many of them are id and record */
 	bool		with_golden;
+	int64		ngolden;		/* groups that have a golden row */
 	MemoryContext context;		/* of the group being gathered */
 	MemoryContext work;			/* of the callback */
 	bool		started;
@@ -159,6 +160,7 @@ begin_group(GroupReader *reader, TupleTableSlot *slot)
 		copy_columns(reader->desc, reader->nrecord, entity->nfields, slot,
 					 &group->golden, &group->golden_nulls);
 		group->golden_retired = DatumGetBool(slot->tts_values[retired]);
+		reader->ngolden++;
 	}
 }
 
@@ -215,6 +217,14 @@ ssot_id_desc(const SsotEntity *entity)
 	return desc;
 }
 
+/* ", g.<fields>, <is it retired; NULL: there is no such row>" */
+static char *
+golden_columns_sql(const SsotEntity *entity)
+{
+	return ssot_sql(", %sCASE WHEN g.%I IS NOT NULL THEN g.retired_at IS NOT NULL END",
+					ssot_base_values(entity), entity->id_column);
+}
+
 /*
  * SELECT t.id, s.ssot_source, ... s.<fields> [, g.<fields>, g.retired_at IS NOT NULL]
  *   FROM ssot_touched AS t
@@ -222,19 +232,7 @@ ssot_id_desc(const SsotEntity *entity)
  *   [LEFT JOIN golden.customer AS g ON g.customer_id = t.id]
  *  ORDER BY 1
  *
- * or, for all, with the golden records that have lost their last record:
- *
- * SELECT s.customer_id, s.ssot_source, ... s.<fields> [, g.<fields>, ...]
- *   FROM golden_ssot.customer_source AS s
- *   [LEFT JOIN golden.customer AS g ON g.customer_id = s.customer_id]
- *  WHERE s.customer_id IS NOT NULL
- * [UNION ALL
- * SELECT g.customer_id, (NULL::golden_ssot.customer_source).ssot_source, ... g.<fields>, ...
- *   FROM golden.customer AS g
- *  WHERE NOT EXISTS (SELECT FROM golden_ssot.customer_source AS s
- *                     WHERE s.customer_id = g.customer_id)]
- *  ORDER BY 1
- *
+ * or, for all: the same from customer_source alone, where it has a golden id.
  * What is in brackets is left out while the canonical table is empty. Beside a
  * golden row that is not there, the last column is NULL.
  */
@@ -243,29 +241,51 @@ groups_sql(const SsotEntity *entity, bool all, bool with_golden)
 {
 	const char *golden = ssot_relation_name(entity->relid);
 	const char *id = entity->id_column;
+	const char *golden_columns = with_golden ? golden_columns_sql(entity) : "";
 	char	   *columns = ssot_record_columns(entity, "s.");
-	const char *golden_columns = !with_golden ? "" :
-		ssot_sql(", %sCASE WHEN g.%I IS NOT NULL THEN g.retired_at IS NOT NULL END",
-				 ssot_base_values(entity), id);
 
-	if (!all)
-		return ssot_sql("SELECT t.id, %s%s FROM ssot_touched AS t"
-						" LEFT JOIN %T AS s ON s.%I = t.id%s ORDER BY 1",
-						columns, golden_columns, entity->source_table, id,
+	if (all)
+		return ssot_sql("SELECT s.%I, %s%s FROM %T AS s%s WHERE s.%I IS NOT NULL ORDER BY 1",
+						id, columns, golden_columns, entity->source_table,
 						!with_golden ? "" :
-						ssot_sql(" LEFT JOIN %T AS g ON g.%I = t.id", golden, id));
-	if (!with_golden)
-		return ssot_sql("SELECT s.%I, %s FROM %T AS s WHERE s.%I IS NOT NULL ORDER BY 1",
-						id, columns, entity->source_table, id);
-	return ssot_sql("SELECT s.%I, %s%s FROM %T AS s LEFT JOIN %T AS g ON g.%I = s.%I"
-					" WHERE s.%I IS NOT NULL"
-					" UNION ALL "
-					"SELECT g.%I, %s%s FROM %T AS g"
-					" WHERE NOT EXISTS (SELECT FROM %T AS s WHERE s.%I = g.%I)"
-					" ORDER BY 1",
-					id, columns, golden_columns, entity->source_table, golden, id, id, id,
-					id, ssot_record_columns(entity, ssot_sql("(NULL::%T).", entity->source_table)),
-					golden_columns, golden, entity->source_table, id, id);
+						ssot_sql(" LEFT JOIN %T AS g ON g.%I = s.%I", golden, id, id), id);
+	return ssot_sql("SELECT t.id, %s%s FROM ssot_touched AS t"
+					" LEFT JOIN %T AS s ON s.%I = t.id%s ORDER BY 1",
+					columns, golden_columns, entity->source_table, id,
+					!with_golden ? "" :
+					ssot_sql(" LEFT JOIN %T AS g ON g.%I = t.id", golden, id));
+}
+
+/*
+ * Golden records that have lost their last record:
+ *
+ * SELECT g.customer_id, (NULL::golden_ssot.customer_source).ssot_source, ... g.<fields>, ...
+ *   FROM golden.customer AS g
+ *  WHERE NOT EXISTS (SELECT FROM golden_ssot.customer_source AS s
+ *                     WHERE s.customer_id = g.customer_id)
+ */
+static char *
+bereft_sql(const SsotEntity *entity)
+{
+	return ssot_sql("SELECT g.%I, %s%s FROM %T AS g"
+					" WHERE NOT EXISTS (SELECT FROM %T AS s WHERE s.%I = g.%I)",
+					entity->id_column,
+					ssot_record_columns(entity, ssot_sql("(NULL::%T).", entity->source_table)),
+					golden_columns_sql(entity), ssot_relation_name(entity->relid),
+					entity->source_table, entity->id_column, entity->id_column);
+}
+
+static int64
+count_golden(const SsotEntity *entity)
+{
+	Datum		count;
+	bool		isnull;
+	SsotStatement statement = {
+		.sql = ssot_sql("SELECT count(*) FROM %T", ssot_relation_name(entity->relid)),
+	};
+
+	ssot_statement_one(&statement, 1, &count, &isnull);
+	return DatumGetInt64(count);
 }
 
 /* The descriptor of such a row. */
@@ -312,6 +332,13 @@ ssot_groups_each(const SsotEntity *entity, Tuplestorestate *touched,
 										ALLOCSET_DEFAULT_SIZES);
 	ssot_statement_each(&statement, gather_record, &reader);
 	emit_group(&reader);
+
+	/* counting is cheaper than looking for what hardly ever is there */
+	if (touched == NULL && with_golden && reader.ngolden < count_golden(entity))
+	{
+		ssot_sql_each(bereft_sql(entity), gather_record, &reader);
+		emit_group(&reader);
+	}
 	MemoryContextDelete(reader.work);
 	MemoryContextDelete(reader.context);
 }
