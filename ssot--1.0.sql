@@ -58,7 +58,7 @@ CREATE TABLE ssot.entity (
     canonical_system text REFERENCES ssot.system ON UPDATE CASCADE,
     owner            text NOT NULL CHECK (owner <> ''),
     id_column        text NOT NULL,
-    max_quarantine   numeric NOT NULL DEFAULT 0.2 CHECK (max_quarantine BETWEEN 0 AND 1),
+    max_quarantine   numeric NOT NULL DEFAULT 0.5 CHECK (max_quarantine BETWEEN 0 AND 1),
     max_retire       numeric NOT NULL DEFAULT 0.2 CHECK (max_retire BETWEEN 0 AND 1),
     history_from     timestamptz NOT NULL,
     registered_at    timestamptz NOT NULL,
@@ -521,7 +521,7 @@ CREATE FUNCTION ssot.register_entity(
     definition text DEFAULT NULL,
     canonical_system text DEFAULT NULL,
     owner text DEFAULT NULL,
-    max_quarantine numeric DEFAULT 0.2,
+    max_quarantine numeric DEFAULT 0.5,
     max_retire numeric DEFAULT 0.2)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_register_entity'
 SET search_path = pg_catalog, pg_temp;
@@ -542,6 +542,11 @@ CREATE FUNCTION ssot.unregister_entity(entity regclass, drop_companions boolean 
 RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'ssot_unregister_entity'
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ssot.unregister_entity(regclass, boolean) IS 'Makes a canonical entity an ordinary table again: removes its triggers, as-of function and view, sources and rules; golden records stay. Companion tables with the history, and the columns valid_from and retired_at, are kept unless drop_companions is true. NULL does nothing. You must own the table; it is locked in ACCESS EXCLUSIVE mode. An error if other objects depend on what is removed.';
+
+CREATE FUNCTION ssot.unregister_dropped_entity(entity text)
+RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'ssot_unregister_dropped_entity'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.unregister_dropped_entity(text) IS 'Takes an entity off the map whose table was dropped, by its name in ssot.entity_map; its companion tables stay. NULL does nothing. An error while a table of that name exists. You must be, or be a member of, the role that registered it.';
 
 -- Sources
 
@@ -652,7 +657,7 @@ COMMENT ON FUNCTION ssot.alter_source(regclass, text, text, text[], jsonb, jsonb
 CREATE FUNCTION ssot.drop_source(entity regclass, source text)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_drop_source'
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ssot.drop_source(regclass, text) IS 'Takes a source away. Its records move to the source history at once; golden records change when the next run settles them without it. Its row in ssot.source stays, renamed to "<name> (dropped <number>)" and without a relation, because the history names it. You must own the entity''s table. Waits for a running reconciliation of the entity.';
+COMMENT ON FUNCTION ssot.drop_source(regclass, text) IS 'Takes a source away. Its records move to the source history at once; golden records change when the next run settles them without it. Its row in ssot.source stays, renamed to "<name> (dropped <number>)" and without a relation, because the history names it. A source declared anew later starts without links, so its records become new golden records unless others link them: change a source with ssot.alter_source. You must own the entity''s table. Waits for a running reconciliation of the entity.';
 
 CREATE FUNCTION ssot.set_value_map(entity regclass, source text, field text, map jsonb)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_set_value_map'
@@ -825,6 +830,57 @@ COMMENT ON COLUMN ssot.entity_map.answered IS 'How many of the six are answered'
 -- ============================================================================
 
 
+CREATE FUNCTION ssot.quarantine(
+    OUT entity text, OUT source text, OUT system text, OUT key text, OUT field text, OUT reason text,
+    OUT sqlstate text, OUT detail text, OUT row_data jsonb, OUT copies integer, OUT first_seen timestamptz)
+RETURNS SETOF record
+LANGUAGE C STABLE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_quarantine';
+COMMENT ON FUNCTION ssot.quarantine() IS 'All rows in quarantine, of the entities whose companion the caller may read. Behind the view ssot.quarantine.';
+
+CREATE VIEW ssot.quarantine AS
+SELECT q.entity, q.source, q.system, q.key, q.field, q.reason, q.sqlstate, q.detail, q.row_data, q.copies, q.first_seen
+  FROM ssot.quarantine() AS q;
+COMMENT ON VIEW ssot.quarantine IS 'Every source row that could not be taken, whole and with its reason, as the last run found it. A row leaves by itself when the source, its mapping or a code list is mended.';
+COMMENT ON COLUMN ssot.quarantine.entity IS 'The entity';
+COMMENT ON COLUMN ssot.quarantine.source IS 'The source that holds the row';
+COMMENT ON COLUMN ssot.quarantine.system IS 'The system of the source';
+COMMENT ON COLUMN ssot.quarantine.key IS 'The key of the record it would have been; null where it could not be computed. An earlier good version of that record stays in force.';
+COMMENT ON COLUMN ssot.quarantine.field IS 'The field that could not be taken; null where it is the row as a whole';
+COMMENT ON COLUMN ssot.quarantine.reason IS 'Why, in words';
+COMMENT ON COLUMN ssot.quarantine.sqlstate IS 'SQLSTATE of the error; null where the row was refused without one';
+COMMENT ON COLUMN ssot.quarantine.detail IS 'More about the error';
+COMMENT ON COLUMN ssot.quarantine.row_data IS 'The whole row of the source, each value as text';
+COMMENT ON COLUMN ssot.quarantine.copies IS 'How many rows of the source are alike in all that the mapping reads';
+COMMENT ON COLUMN ssot.quarantine.first_seen IS 'When a run first found it';
+
+CREATE FUNCTION ssot.held(
+    OUT entity text, OUT id text, OUT constraint_name text, OUT sqlstate text, OUT reason text, OUT detail text,
+    OUT fields text[], OUT new_values jsonb, OUT records text[], OUT first_seen timestamptz)
+RETURNS SETOF record
+LANGUAGE C STABLE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_held';
+COMMENT ON FUNCTION ssot.held() IS 'All golden versions that are held, of the entities whose companion the caller may read. Behind the view ssot.held.';
+
+CREATE VIEW ssot.held AS
+SELECT h.entity, h.id, h.constraint_name, h.sqlstate, h.reason, h.detail, h.fields, h.new_values, h.records, h.first_seen
+  FROM ssot.held() AS h;
+COMMENT ON VIEW ssot.held IS 'Every golden record whose new version breaks a constraint of its table and therefore keeps its last good one.';
+COMMENT ON COLUMN ssot.held.entity IS 'The entity';
+COMMENT ON COLUMN ssot.held.id IS 'The golden id, as text';
+COMMENT ON COLUMN ssot.held.constraint_name IS 'The constraint that the new version breaks';
+COMMENT ON COLUMN ssot.held.sqlstate IS 'SQLSTATE of the violation';
+COMMENT ON COLUMN ssot.held.reason IS 'The violation, in words';
+COMMENT ON COLUMN ssot.held.detail IS 'More about the violation';
+COMMENT ON COLUMN ssot.held.fields IS 'The fields concerned';
+COMMENT ON COLUMN ssot.held.new_values IS 'The version that is held';
+COMMENT ON COLUMN ssot.held.records IS 'The system records that it was made of';
+COMMENT ON COLUMN ssot.held.first_seen IS 'Since when it is held';
+
+GRANT SELECT ON ssot.quarantine, ssot.held TO PUBLIC;
+
 -- end of II.3
 
 
@@ -908,7 +964,7 @@ SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_pins';
 COMMENT ON FUNCTION ssot.pins() IS 'All pins of the entities whose source records the caller may read. Behind the view ssot.pins.';
 
-CREATE VIEW ssot.pins AS
+CREATE VIEW ssot.pins WITH (security_invoker = true) AS
 SELECT p.entity, p.id, p.field, p.value, p.pinned_by, p.pinned_at, p.reason, p.overruled
   FROM ssot.pins() AS p;
 COMMENT ON VIEW ssot.pins IS 'Every pin in force that the reader may see: a person''s value for a field of a golden record, which outranks all sources.';
@@ -998,6 +1054,13 @@ SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_reconcile';
 COMMENT ON FUNCTION ssot.reconcile(regclass, boolean, boolean) IS 'Reads the sources of an entity, links their records, brings golden records, history and drift up to date, and returns the figures: one row per source and one, named (golden), for the canonical table. Atomic: an error or a cancel leaves nothing half done. full reads every row anew and settles every golden record; accept_deletes lets more records vanish than max_retire allows. Errors: SS001 too many rows for quarantine, SS002 too many records gone. Locks: the entity against other runs; its clock, against writers, once it begins to write. Needs ownership of the table.';
 
+CREATE FUNCTION ssot.settle(entity regclass)
+RETURNS bigint
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_settle_entity';
+COMMENT ON FUNCTION ssot.settle(regclass) IS 'Settles every golden record again from the records that are stored, without reading a source: chooses each value anew and brings golden, held and drift up to date. Returns how many golden records were written; 0 where everything was as the rules say. For use after a repair of stored records; ssot.reconcile does this by itself when rules change. NULL does nothing. Locks and rights as ssot.reconcile.';
+
 CREATE PROCEDURE ssot.reconcile_all(entities regclass[] DEFAULT NULL, "full" boolean DEFAULT false)
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'ssot_reconcile_all';
@@ -1072,6 +1135,7 @@ REVOKE ALL ON FUNCTION
     ssot.register_entity(regclass, text, text, text, numeric, numeric),
     ssot.alter_entity(regclass, text, text, text, numeric, numeric),
     ssot.unregister_entity(regclass, boolean),
+    ssot.unregister_dropped_entity(text),
     ssot.create_source(regclass, text, text, text, jsonb, jsonb, jsonb, text, text, jsonb, text, text, jsonb, boolean, text, text, interval, text, text, text, integer, text),
     ssot.create_source(regclass, text, text, text[], jsonb, jsonb, jsonb, text, text, jsonb, text, text, jsonb, boolean, text, text, interval, text, text, text, integer, text),
     ssot.alter_source(regclass, text, text, text, jsonb, jsonb, jsonb, text, text, jsonb, text, text, jsonb, boolean, text, text, interval, text, text, text, integer, text),
@@ -1087,7 +1151,9 @@ REVOKE ALL ON FUNCTION
     ssot.pin(regclass, text, text, text, text),
     ssot.unpin(regclass, text, text, text)
 FROM PUBLIC;
+GRANT SELECT ON ssot.pins TO PUBLIC;
 REVOKE ALL ON FUNCTION ssot.reconcile(regclass, boolean, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ssot.settle(regclass) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE ssot.reconcile_all(regclass[], boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.schedule(regclass, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.unschedule(regclass) FROM PUBLIC;

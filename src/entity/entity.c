@@ -1,6 +1,7 @@
 /*
  * entity/entity.c
- *		Declaring entities: register_entity, alter_entity, unregister_entity.
+ *		Declaring entities: register_entity, alter_entity, unregister_entity,
+ *		unregister_dropped_entity.
  *
  * The canonical table is the user's. Registration checks that golden records
  * can live in it, adds two columns, makes its companions (companion.c), and
@@ -28,15 +29,18 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
+#include "utils/regproc.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(ssot_register_entity);
 PG_FUNCTION_INFO_V1(ssot_alter_entity);
 PG_FUNCTION_INFO_V1(ssot_unregister_entity);
+PG_FUNCTION_INFO_V1(ssot_unregister_dropped_entity);
 
 /* Arguments of register_entity and alter_entity. */
 enum
@@ -57,7 +61,7 @@ static SsotQuery lock_query = {
 
 static SsotQuery find_query = {
 	.sql =
-	"SELECT e.id_column\n"
+	"SELECT e.registered_by\n"
 	"FROM ssot.entity AS e\n"
 	"WHERE e.entity = $1",
 	.nargs = 1,
@@ -525,5 +529,48 @@ ssot_unregister_entity(PG_FUNCTION_ARGS)
 	ssot_companions_drop(entity, PG_GETARG_BOOL(ARG_DROP_COMPANIONS));
 	ssot_config_run(&delete_query, &name, NULL);
 	read_referring_anew(entity->relid);
+	PG_RETURN_VOID();
+}
+
+static bool
+table_exists(const char *name)
+{
+	List	   *parts = ssot_name_list(name);
+	Oid			schema = get_namespace_oid(strVal(linitial(parts)), true);
+
+	return OidIsValid(schema) &&
+		OidIsValid(get_relname_relid(strVal(llast(parts)), schema));
+}
+
+/*
+ * A table that was dropped has no owner to ask: whoever registered it may also
+ * take it off the map.
+ */
+Datum
+ssot_unregister_dropped_entity(PG_FUNCTION_ARGS)
+{
+	Datum		name = PG_GETARG_DATUM(ARG_ENTITY);
+	char	   *entity = ssot_text_arg(fcinfo, ARG_ENTITY);
+	Datum		registered_by;
+	bool		isnull;
+
+	if (!ssot_config_one(&find_query, &name, NULL, 1, &registered_by, &isnull))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("there is no entity \"%s\"", entity),
+				 errhint("Write the name as ssot.entity_map shows it.")));
+	if (table_exists(entity))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the table of entity \"%s\" still exists", entity),
+				 errhint("Call ssot.unregister_entity.")));
+	if (!superuser() &&
+		!has_privs_of_role(GetUserId(), get_role_oid(TextDatumGetCString(registered_by), true)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("entity \"%s\" was registered by \"%s\"", entity,
+						TextDatumGetCString(registered_by)),
+				 errhint("Ask them to do this, or to grant you their role.")));
+	ssot_config_run(&delete_query, &name, NULL);
 	PG_RETURN_VOID();
 }

@@ -197,6 +197,15 @@ too_many_pins(const Change *change)
 			 errhint("If a program loads these rows, SET ssot.write_mode = 'load'. If a person means it, raise ssot.max_pins.")));
 }
 
+static void
+add_pin(Change *change, Datum id)
+{
+	ssot_corrections_add(change->pins, id, change->is_pin, change->values, change->nulls,
+						 change->old_values, change->old_nulls);
+	if (change->pins->nrows > ssot_max_pins)
+		too_many_pins(change);
+}
+
 /* Sort the changed fields of a row into pins and values of the manual record. */
 static void
 classify_fields(Change *change, bool retired, bool *any_pin, bool *any_manual)
@@ -255,12 +264,7 @@ add_updated_row(Change *change, TupleTableSlot *old, TupleTableSlot *new)
 		change->nended++;
 	}
 	if (any_pin)
-	{
-		ssot_corrections_add(change->pins, id, change->is_pin, change->values, change->nulls,
-							 change->old_values, change->old_nulls);
-		if (change->pins->nrows > ssot_max_pins)
-			too_many_pins(change);
-	}
+		add_pin(change, id);
 	if (any_manual)
 		ssot_corrections_add(change->manual, id, change->is_manual,
 							 change->values, change->nulls, NULL, NULL);
@@ -314,6 +318,27 @@ scan_updated_rows(Change *change, Tuplestorestate *old_rows, Tuplestorestate *ne
 	ExecDropSingleTupleTableSlot(new);
 }
 
+/*
+ * Rows that are new become manual records with all their fields. Where a field
+ * is closed to manual records, what a person typed is a pin.
+ */
+static bool
+classify_inserted_fields(Change *change)
+{
+	const SsotEntity *entity = change->entity;
+	bool		any_pin = false;
+
+	for (int f = 0; f < entity->nfields; f++)
+	{
+		change->is_pin[f] = ssot_write_mode == SSOT_WRITE_STEWARD && !change->nulls[f] &&
+			entity->authority[f * entity->nsources + entity->manual] < 0;
+		any_pin |= change->is_pin[f];
+		change->is_manual[f] = true;
+		change->old_nulls[f] = true;
+	}
+	return any_pin;
+}
+
 static void
 scan_inserted_rows(Change *change, Tuplestorestate *rows)
 {
@@ -321,7 +346,6 @@ scan_inserted_rows(Change *change, Tuplestorestate *rows)
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(change->desc, &TTSOpsMinimalTuple);
 	int			pointer = read_pointer(rows);
 
-	memset(change->is_manual, true, sizeof(bool) * entity->nfields);
 	while (next_row(rows, pointer, slot))
 	{
 		MemoryContext statement = MemoryContextSwitchTo(change->row_context);
@@ -330,12 +354,69 @@ scan_inserted_rows(Change *change, Tuplestorestate *rows)
 		CHECK_FOR_INTERRUPTS();
 		note_unstamped(change, slot);
 		get_fields(entity, slot, change->values, change->nulls);
+		if (classify_inserted_fields(change))
+			add_pin(change, id);
 		ssot_corrections_add(change->manual, id, change->is_manual,
 							 change->values, change->nulls, NULL, NULL);
 		MemoryContextSwitchTo(statement);
 		MemoryContextReset(change->row_context);
 	}
 	ExecDropSingleTupleTableSlot(slot);
+}
+
+/*
+ * A load may bring a value that a better source overrules: the golden record
+ * then is what it was before, and no version has ended.
+ *
+ * WITH undone AS (
+ *     DELETE FROM golden_ssot.customer_history AS h
+ *      USING golden.customer AS g, ssot_changed AS c
+ *      WHERE h.customer_id = c.id AND g.customer_id = c.id
+ *        AND h.valid_to = $1 AND g.valid_from = $1
+ *        AND (to be the same but for valid_from)
+ *     RETURNING h.customer_id, h.valid_from)
+ * UPDATE golden.customer AS g SET valid_from = u.valid_from
+ *   FROM undone AS u
+ *  WHERE g.customer_id = u.customer_id
+ */
+static void
+fold_versions(Change *change)
+{
+	static const Oid argtypes[] = {TIMESTAMPTZOID};
+	const SsotEntity *entity = change->entity;
+	Datum		args[1] = {TimestampTzGetDatum(change->time)};
+	SsotRelation changed = {"ssot_changed", change->id_desc,
+	tuplestore_begin_heap(false, false, work_mem), change->nids};
+	SsotStatement statement = {
+		.nargs = 1,.argtypes = argtypes,.args = args,
+		.nrelations = 1,.relations = &changed
+	};
+	bool		isnull = false;
+	int			level = ssot_settings_begin(false);
+	SsotUser	user = ssot_become_owner(entity->relid);
+
+	for (int64 i = 0; i < change->nids; i++)
+		tuplestore_putvalues(changed.rows, change->id_desc, &change->ids[i], &isnull);
+	statement.sql =
+		ssot_sql("WITH undone AS ("
+				 " DELETE FROM %T AS h"
+				 " USING %T AS g, ssot_changed AS c"
+				 " WHERE h.%I = c.id AND g.%I = c.id"
+				 "   AND h.valid_to = $1 AND g.valid_from = $1"
+				 "   AND ROW(%s)::record *= ROW(%s)::record"
+				 " RETURNING h.%I, h.valid_from)"
+				 " UPDATE %T AS g SET valid_from = u.valid_from"
+				 " FROM undone AS u"
+				 " WHERE g.%I = u.%I",
+				 entity->history_table, entity->name, entity->id_column, entity->id_column,
+				 ssot_content_columns(entity, "h."), ssot_content_columns(entity, "g."),
+				 entity->id_column, entity->name, entity->id_column, entity->id_column);
+	ssot_machine_begin();
+	ssot_statement_run(&statement);
+	ssot_machine_end();
+	ssot_restore_user(user);
+	ssot_settings_end(level);
+	tuplestore_end(changed.rows);
 }
 
 static void
@@ -368,6 +449,7 @@ ssot_golden_after_insert(PG_FUNCTION_ARGS)
 	change->manual->fresh = true;
 	scan_inserted_rows(change, trigger->tg_newtable);
 	ssot_corrections_insert(change->manual);
+	ssot_corrections_write(change->pins);
 	stamp_late(change);
 	ssot_settings_end(level);
 	end_change(change);
@@ -399,5 +481,7 @@ ssot_golden_after_update(PG_FUNCTION_ARGS)
 	stamp_late(change);
 	ssot_settings_end(level);
 	end_change(change);
+	if (ssot_write_mode == SSOT_WRITE_LOAD && change->nended > 0)
+		fold_versions(change);
 	return PointerGetDatum(NULL);
 }

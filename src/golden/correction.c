@@ -274,6 +274,33 @@ run_over_changes(const SsotCorrections *corrections, const char *sql, bool *resu
 	}
 }
 
+/*
+ * " AND ROW(s.email, ...) *<> ROW(<new value>, ...)": does the change say
+ * anything new to a manual record? A load repeats itself every night; a pin is
+ * new each time, by who and when.
+ */
+static char *
+says_something_new(const SsotCorrections *corrections)
+{
+	StringInfoData old;
+	StringInfoData new;
+
+	if (corrections->source == corrections->entity->steward)
+		return "";
+	initStringInfo(&old);
+	initStringInfo(&new);
+	for (int f = 0; f < corrections->entity->nfields; f++)
+	{
+		const char *name = corrections->entity->fields[f].name;
+
+		if (!corrections->touched[f])
+			continue;
+		ssot_sql_append(&old, "s.%I, ", name);
+		ssot_sql_append(&new, "CASE WHEN c.c%d THEN c.v%d ELSE s.%I END, ", f, f, name);
+	}
+	return ssot_sql(" AND ROW(%strue)::record *<> ROW(%strue)::record", old.data, new.data);
+}
+
 /* "join" ties ssot_change (c) to records (s). */
 static void
 keep_versions(const SsotCorrections *corrections, const char *join)
@@ -368,7 +395,7 @@ release_pins(SsotCorrections *corrections, bool but_own)
 }
 
 static void
-update_records(SsotCorrections *corrections)
+update_records(SsotCorrections *corrections, const char *join)
 {
 	const SsotEntity *entity = corrections->entity;
 
@@ -388,7 +415,7 @@ update_records(SsotCorrections *corrections)
 							  " FROM ssot_change AS c"
 							  " WHERE %s",
 							  entity->source_table, assignments(corrections, false),
-							  own_record),
+							  join),
 					 NULL);
 }
 
@@ -411,6 +438,7 @@ ssot_corrections_write(SsotCorrections *corrections)
 {
 	const SsotEntity *entity = corrections->entity;
 	bool		pins = corrections->source == entity->steward;
+	char	   *old_record = psprintf("%s%s", own_record, says_something_new(corrections));
 	SsotUser	user;
 
 	if (corrections->nrows == 0)
@@ -418,8 +446,8 @@ ssot_corrections_write(SsotCorrections *corrections)
 	user = ssot_become_owner(ssot_companion_oid(entity->source_table));
 	if (pins || ssot_write_mode == SSOT_WRITE_STEWARD)
 		release_pins(corrections, pins);
-	keep_versions(corrections, own_record);
-	update_records(corrections);
+	keep_versions(corrections, old_record);
+	update_records(corrections, old_record);
 
 	/*
 	 * INSERT INTO golden_ssot.customer_source (ssot_source, ssot_key, ...)

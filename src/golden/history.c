@@ -153,11 +153,17 @@ same_image(HeapTuple a, HeapTuple b, TupleDesc desc, AttrNumber attnum)
 static void
 refuse_own_column(Relation rel, const char *column)
 {
+	bool		retired = strcmp(column, SSOT_RETIRED_AT) == 0;
+
 	ereport(ERROR,
 			(errcode(ERRCODE_GENERATED_ALWAYS),
 			 errmsg("column \"%s\" of canonical table \"%s\" is kept by ssot",
 					column, RelationGetRelationName(rel)),
+			 retired ?
+			 errdetail("It says when the last source record of a golden record went away.") :
 			 errdetail("It says since when a version is believed, and that is the time of the write."),
+			 retired ?
+			 errhint("Leave the column out; reconciliation sets and clears it.") :
 			 errhint("Leave the column out. To read an earlier belief call %s_at.",
 					 RelationGetRelationName(rel))));
 }
@@ -272,8 +278,8 @@ ssot_golden_id(const SsotEntity *entity, const char *text)
 	return OidInputFunctionCall(input, unconstify(char *, text), ioparam, -1);
 }
 
-char *
-ssot_history_columns(const SsotEntity *entity, const char *prefix)
+static char *
+column_list(const SsotEntity *entity, const char *prefix, bool content)
 {
 	Relation	rel = table_open(entity->relid, AccessShareLock);
 	TupleDesc	desc = RelationGetDescr(rel);
@@ -285,12 +291,26 @@ ssot_history_columns(const SsotEntity *entity, const char *prefix)
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 
 		/* a virtual column has no value of its own to keep */
-		if (!att->attisdropped && att->attgenerated != 'v')
+		if (att->attisdropped || att->attgenerated == 'v')
+			continue;
+		if (!content || strcmp(NameStr(att->attname), SSOT_VALID_FROM) != 0)
 			ssot_sql_append(&buf, "%s%s%I", buf.len > 0 ? ", " : "", prefix,
 							NameStr(att->attname));
 	}
 	table_close(rel, AccessShareLock);
 	return buf.data;
+}
+
+char *
+ssot_history_columns(const SsotEntity *entity, const char *prefix)
+{
+	return column_list(entity, prefix, false);
+}
+
+char *
+ssot_content_columns(const SsotEntity *entity, const char *prefix)
+{
+	return column_list(entity, prefix, true);
 }
 
 void

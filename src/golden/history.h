@@ -25,6 +25,9 @@ extern void ssot_history_write(const SsotEntity *entity, TupleDesc desc,
  * quoted and prefixed. */
 extern char *ssot_history_columns(const SsotEntity *entity, const char *prefix);
 
+/* The same without valid_from: what two versions may have in common. */
+extern char *ssot_content_columns(const SsotEntity *entity, const char *prefix);
+
 /* A golden id from its text form; error if that is malformed. */
 extern Datum ssot_golden_id(const SsotEntity *entity, const char *text);
 

@@ -197,15 +197,16 @@ run(Store *store, const char *sql, bool with_time)
 static const char *const same_row = "s.ssot_key = i.ssot_key AND s.ssot_source = i.ssot_source"
 " AND s.ssot_copy = i.ssot_copy";
 
-/* "ROW(s.…) *<> ROW(i.…)" over what a system record says. */
+/* "ROW(s.…) *<> ROW(i.…)" over what a system record says. Two bare ROW()s would
+ * be compared column by column: they must be records. */
 static char *
 content_differs(const SsotEntity *entity)
 {
 	const char *comma = entity->nfields > 0 ? ", " : "";
 
-	return ssot_sql("ROW(s.%I, s.ssot_tokens, s.ssot_refs, s.ssot_detail%s%s)"
+	return ssot_sql("ROW(s.%I, s.ssot_tokens, s.ssot_refs, s.ssot_detail%s%s)::pg_catalog.record"
 					" OPERATOR(pg_catalog.*<>)"
-					" ROW(i.%I, i.ssot_tokens, i.ssot_refs, i.ssot_detail%s%s)",
+					" ROW(i.%I, i.ssot_tokens, i.ssot_refs, i.ssot_detail%s%s)::pg_catalog.record",
 					entity->id_column, comma, ssot_field_list(entity, "s."),
 					entity->id_column, comma, ssot_field_list(entity, "i."));
 }
@@ -251,8 +252,9 @@ update_sql(const SsotEntity *entity)
 					" ssot_image = i.ssot_image, ssot_tokens = i.ssot_tokens,"
 					" ssot_refs = i.ssot_refs, ssot_detail = i.ssot_detail%s"
 					" FROM ssot_incoming AS i WHERE %s"
-					" AND (%s OR ROW(s.ssot_updated_at, s.ssot_times, s.ssot_image)"
-					" OPERATOR(pg_catalog.*<>) ROW(i.ssot_updated_at, i.ssot_times, i.ssot_image))",
+					" AND (%s OR ROW(s.ssot_updated_at, s.ssot_times, s.ssot_image)::pg_catalog.record"
+					" OPERATOR(pg_catalog.*<>)"
+					" ROW(i.ssot_updated_at, i.ssot_times, i.ssot_image)::pg_catalog.record)",
 					entity->source_table, entity->id_column, entity->id_column,
 					content_differs(entity), set.data, same_row, content_differs(entity));
 }

@@ -7,7 +7,9 @@
  * force, the others are superseded copies; rows that say the same are copies
  * of each other. Where the latest time belongs to rows that say different
  * things, or there is no time, nobody can tell which is right: those rows are
- * refused, unless one of them was accepted before. Example, without times:
+ * refused, unless one of them was accepted before; the next latest time then
+ * decides. Once a row of the key is refused, the stored one in force stays
+ * where nothing at least as new can take its place. Example, without times:
  *
  *		stored	source		in force	refused
  *		-		A			A
@@ -258,18 +260,35 @@ compare_with_stored(const SsotContents *contents, SsotCandidate *candidates, int
 	verdict->fate = changed || nstored != verdict->nrows ? SSOT_KEY_CHANGED : SSOT_KEY_UNCHANGED;
 }
 
+/*
+ * May the stored row in force serve as the last good one? Its raw row is gone or
+ * has turned into one that was refused; where it was merely evaluated again, it
+ * is among the candidates already.
+ */
+static bool
+is_last_good(const SsotContents *contents, const SsotCandidate *stored,
+			 const SsotCandidate *candidates, int n)
+{
+	if (stored == NULL || stored->seen)
+		return false;
+	for (int i = 0; i < n; i++)
+		if (!candidates[i].stored && is_known(contents, &candidates[i], stored))
+			return false;
+	return true;
+}
+
 void
 ssot_classify(const SsotContents *contents, SsotCandidate *candidates, int ncandidates,
 			  bool some_refused, SsotVerdict *verdict)
 {
 	SsotCandidate **pool = palloc(sizeof(SsotCandidate *) * (ncandidates + 1));
 	SsotCandidate *stored = stored_in_force(candidates, ncandidates);
+	bool		last_good = is_last_good(contents, stored, candidates, ncandidates);
 	int			npool = 0;
 
 	memset(verdict, 0, sizeof(*verdict));
 	for (int i = 0; i < ncandidates; i++)
-		if (!candidates[i].stored || candidates[i].seen ||
-			(some_refused && &candidates[i] == stored))
+		if (!candidates[i].stored || candidates[i].seen)
 			pool[npool++] = &candidates[i];
 
 	for (;;)
@@ -277,18 +296,20 @@ ssot_classify(const SsotContents *contents, SsotCandidate *candidates, int ncand
 		int			tied;
 
 		qsort_arg(pool, npool, sizeof(SsotCandidate *), compare_pooled, unconstify(SsotContents *, contents));
-		tied = npool < 2 ? 0 : count_tied(contents, pool, npool);
-		if (tied == 0)
-			break;
-		if (settle_tie(contents, pool, &npool, tied, stored, verdict))
-			break;
 
-		/* The next latest decides; what was in force stays a candidate. */
-		if (stored != NULL && !stored->seen && !some_refused)
+		/* Nothing older takes its place because something newer was refused. */
+		if (some_refused && last_good &&
+			(npool == 0 || compare_times(stored, pool[0]) < 0))
 		{
-			some_refused = true;
-			pool[npool++] = stored;
+			memmove(pool + 1, pool, sizeof(SsotCandidate *) * npool);
+			pool[0] = stored;
+			npool++;
+			break;
 		}
+		tied = npool < 2 ? 0 : count_tied(contents, pool, npool);
+		if (tied == 0 || settle_tie(contents, pool, &npool, tied, stored, verdict))
+			break;
+		some_refused = true;
 	}
 	verdict->nrows = npool;
 	verdict->rows = pool;

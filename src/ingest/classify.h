@@ -49,8 +49,8 @@ typedef struct SsotVerdict
 } SsotVerdict;
 
 /*
- * Decide one key. "some_refused": a row of this key could not be evaluated, so
- * the stored row in force is the last good one. Allocates in the current memory
+ * Decide one key. "some_refused": a row of this key could not be evaluated; the
+ * stored row in force may be the last good one. Allocates in the current memory
  * context.
  */
 extern void ssot_classify(const SsotContents *contents, SsotCandidate *candidates,

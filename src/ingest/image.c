@@ -15,9 +15,15 @@
  * share an image with probability 2^-64 per pair; such a change would be
  * overlooked until the row changes again or a full run.
  *
- * Images are uniform, so their low bits index the table and their high bits
- * choose the partition. The number of partitions doubles whenever the first
- * one outgrows its memory while stored images are added.
+ * Stored images are an array in the order in which the rows are stored. A source
+ * mostly gives its rows in the same order as last time, so the next row's image
+ * is expected at the next entry or close by: two sequential reads of memory
+ * where a hash table costs two cache misses per row. Only a row that is not
+ * found there makes us build an index over the array (open addressing, by the
+ * image's low bits, which are uniform).
+ *
+ * High bits of the image choose its partition. The number of partitions doubles
+ * whenever the first one outgrows its memory while stored images are added.
  */
 #include "postgres.h"
 
@@ -35,19 +41,14 @@ typedef struct ImageEntry
 	uint64		image;
 	int32		left;
 	uint16		source;
-	char		status;
 } ImageEntry;
 
-#define SH_PREFIX image
-#define SH_ELEMENT_TYPE ImageEntry
-#define SH_KEY_TYPE uint64
-#define SH_KEY image
-#define SH_HASH_KEY(tb, key) ((uint32) (key))
-#define SH_EQUAL(tb, a, b) ((a) == (b))
-#define SH_SCOPE static inline
-#define SH_DECLARE
-#define SH_DEFINE
-#include "lib/simplehash.h"
+/* A slot of the index: high bits of the image, and its entry's number + 1. */
+typedef struct IndexSlot
+{
+	uint32		tag;
+	uint32		entry;
+} IndexSlot;
 
 /* What is kept on disk of an image of a later partition. */
 typedef struct SpilledImage
@@ -69,9 +70,14 @@ struct SsotImager
 
 struct SsotImages
 {
-	image_hash *table;
 	MemoryContext context;
-	uint64		max_members;
+	uint64		max_entries;
+	ImageEntry *entries;		/* in the order in which rows are stored */
+	uint64		nentries;
+	uint64		allocated;
+	uint64		expected;		/* entry that the next source row should have */
+	IndexSlot  *index;			/* or NULL: not needed yet */
+	uint64		index_mask;
 	int			npartitions;	/* a power of two */
 	int			current;
 	BufFile    *later;			/* images of partitions after the current */
@@ -177,8 +183,14 @@ ssot_image_of(SsotImager *imager, const TupleTableSlot *slot)
  * The table.
  */
 
-/* At most 0.9 of the slots are used and their number is a power of two. */
-#define SLOTS_PER_MEMBER 2.3
+/* What an image costs in memory: its entry, and slots of the index. */
+#define BYTES_PER_IMAGE (sizeof(ImageEntry) + 2 * sizeof(IndexSlot))
+
+/* How far from the expected entry is looked before the index is asked. */
+#define LOOK_AHEAD 4
+
+/* How many entries ahead the index's memory is fetched while it is built. */
+#define PREFETCH 16
 
 SsotImages *
 ssot_images_create(void)
@@ -186,11 +198,25 @@ ssot_images_create(void)
 	SsotImages *images = palloc0(sizeof(SsotImages));
 
 	images->context = CurrentMemoryContext;
-	images->max_members = get_hash_memory_limit() / (sizeof(ImageEntry) * SLOTS_PER_MEMBER);
-	images->max_members = Max(images->max_members, 1024);
+	images->max_entries = Max(get_hash_memory_limit() / BYTES_PER_IMAGE, 1024);
+	images->max_entries = Min(images->max_entries, PG_UINT32_MAX / 2);
 	images->npartitions = 1;
-	images->table = image_create(images->context, 1024, NULL);
+	images->allocated = 1024;
+	images->entries = palloc(sizeof(ImageEntry) * images->allocated);
 	return images;
+}
+
+void
+ssot_images_free(SsotImages *images)
+{
+	if (images->later != NULL)
+		BufFileClose(images->later);
+	if (images->unseen != NULL)
+		BufFileClose(images->unseen);
+	if (images->index != NULL)
+		pfree(images->index);
+	pfree(images->entries);
+	pfree(images);
 }
 
 static void
@@ -205,17 +231,19 @@ spill(BufFile **file, uint64 *count, uint64 image, int source)
 }
 
 static void
-insert(SsotImages *images, uint64 image, int source, int32 left)
+append(SsotImages *images, uint64 image, int source)
 {
-	bool		found;
-	ImageEntry *entry = image_insert(images->table, image, &found);
+	ImageEntry *entry;
 
-	if (!found)
+	if (images->nentries == images->allocated)
 	{
-		entry->left = 0;
-		entry->source = source;
+		images->allocated *= 2;
+		images->entries = repalloc_huge(images->entries, sizeof(ImageEntry) * images->allocated);
 	}
-	entry->left += left;
+	entry = &images->entries[images->nentries++];
+	entry->image = image;
+	entry->left = 1;
+	entry->source = source;
 }
 
 int
@@ -230,26 +258,23 @@ ssot_images_partitions(const SsotImages *images)
 	return images->npartitions;
 }
 
-/* Double the partitions; keep of the table what is still in the first. */
+/* Double the partitions; keep in memory what is still in the first. */
 static void
 split(SsotImages *images)
 {
-	image_hash *full = images->table;
-	image_iterator iterator;
-	ImageEntry *entry;
+	uint64		kept = 0;
 
 	images->npartitions *= 2;
-	images->table = image_create(images->context, images->max_members / 2, NULL);
-	image_start_iterate(full, &iterator);
-	while ((entry = image_iterate(full, &iterator)) != NULL)
+	for (uint64 i = 0; i < images->nentries; i++)
 	{
+		ImageEntry *entry = &images->entries[i];
+
 		if (ssot_images_partition(images, entry->image) == 0)
-			insert(images, entry->image, entry->source, entry->left);
+			images->entries[kept++] = *entry;
 		else
-			for (int i = 0; i < entry->left; i++)
-				spill(&images->later, &images->nlater, entry->image, entry->source);
+			spill(&images->later, &images->nlater, entry->image, entry->source);
 	}
-	image_destroy(full);
+	images->nentries = kept;
 }
 
 void
@@ -260,20 +285,108 @@ ssot_images_add(SsotImages *images, uint64 image, int source)
 		spill(&images->later, &images->nlater, image, source);
 		return;
 	}
-	insert(images, image, source, 1);
-	if (images->table->members > images->max_members && images->npartitions < (1 << 20))
+	append(images, image, source);
+	if (images->nentries > images->max_entries && images->npartitions < (1 << 20))
 		split(images);
+}
+
+/*
+ * Find the slot of an image, or the free one where it would be.
+ */
+static inline IndexSlot *
+find_slot(const SsotImages *images, uint64 image)
+{
+	uint32		tag = (uint32) (image >> 32);
+	uint64		position = image & images->index_mask;
+
+	for (;;)
+	{
+		IndexSlot  *slot = &images->index[position];
+
+		if (slot->entry == 0 ||
+			(slot->tag == tag && images->entries[slot->entry - 1].image == image))
+			return slot;
+		position = (position + 1) & images->index_mask;
+	}
+}
+
+/*
+ * Index what is not seen yet. Entries of one image become one, so that many
+ * equal rows do not make one long chain.
+ */
+static void
+build_index(SsotImages *images)
+{
+	uint64		nslots = 1024;
+
+	while (nslots < images->nentries + images->nentries / 2)
+		nslots *= 2;
+	images->index = MemoryContextAllocExtended(images->context, sizeof(IndexSlot) * nslots,
+											   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	images->index_mask = nslots - 1;
+	for (uint64 i = 0; i < images->nentries; i++)
+	{
+		ImageEntry *entry = &images->entries[i];
+		IndexSlot  *slot;
+
+		if (i + PREFETCH < images->nentries)
+			__builtin_prefetch(&images->index[entry[PREFETCH].image & images->index_mask]);
+		if (entry->left == 0)
+			continue;
+		slot = find_slot(images, entry->image);
+		if (slot->entry != 0)
+		{
+			images->entries[slot->entry - 1].left += entry->left;
+			entry->left = 0;
+			continue;
+		}
+		slot->tag = (uint32) (entry->image >> 32);
+		slot->entry = (uint32) (i + 1);
+	}
+}
+
+static ImageEntry *
+look_up(SsotImages *images, uint64 image)
+{
+	IndexSlot  *slot;
+
+	if (images->index == NULL)
+		build_index(images);
+	slot = find_slot(images, image);
+	return slot->entry == 0 ? NULL : &images->entries[slot->entry - 1];
 }
 
 bool
 ssot_images_see(SsotImages *images, uint64 image)
 {
-	ImageEntry *entry = image_lookup(images->table, image);
+	uint64		end = Min(images->expected + LOOK_AHEAD, images->nentries);
+	ImageEntry *entry;
 
+	for (uint64 i = images->expected; i < end; i++)
+	{
+		entry = &images->entries[i];
+		if (entry->image == image && entry->left > 0)
+		{
+			entry->left--;
+			images->expected = i + 1;
+			return true;
+		}
+	}
+	entry = look_up(images, image);
 	if (entry == NULL || entry->left == 0)
 		return false;
 	entry->left--;
+	images->expected = entry - images->entries + 1;
 	return true;
+}
+
+void
+ssot_images_expect(SsotImages *images, int source)
+{
+	images->expected = 0;
+	while (images->expected < images->nentries &&
+		   images->entries[images->expected].source != source)
+		images->expected++;
 }
 
 static void
@@ -290,16 +403,19 @@ read_spilled(BufFile *file, SpilledImage *spilled)
 		elog(ERROR, "could not read a temporary file of images");
 }
 
+/* Put what was not seen aside and make room for other images. */
 static void
-keep_unseen(SsotImages *images)
+clear(SsotImages *images)
 {
-	image_iterator iterator;
-	ImageEntry *entry;
-
-	image_start_iterate(images->table, &iterator);
-	while ((entry = image_iterate(images->table, &iterator)) != NULL)
-		for (int i = 0; i < entry->left; i++)
-			spill(&images->unseen, &images->nunseen, entry->image, entry->source);
+	for (uint64 i = 0; i < images->nentries; i++)
+		for (int n = 0; n < images->entries[i].left; n++)
+			spill(&images->unseen, &images->nunseen,
+				  images->entries[i].image, images->entries[i].source);
+	images->nentries = 0;
+	images->expected = 0;
+	if (images->index != NULL)
+		pfree(images->index);
+	images->index = NULL;
 }
 
 void
@@ -307,8 +423,7 @@ ssot_images_next(SsotImages *images)
 {
 	SpilledImage spilled;
 
-	keep_unseen(images);
-	image_reset(images->table);
+	clear(images);
 	images->current++;
 	if (images->later == NULL)
 		return;
@@ -318,13 +433,13 @@ ssot_images_next(SsotImages *images)
 		CHECK_FOR_INTERRUPTS();
 		read_spilled(images->later, &spilled);
 		if (ssot_images_partition(images, spilled.image) == images->current)
-			insert(images, spilled.image, (int) spilled.source, 1);
+			append(images, spilled.image, (int) spilled.source);
 	}
 }
 
 /*
- * Past partitions, what was not seen comes back into one table: it is as large
- * as the change.
+ * Past partitions, what was not seen comes back into memory: it is as large as
+ * the change.
  */
 void
 ssot_images_finish(SsotImages *images)
@@ -333,16 +448,14 @@ ssot_images_finish(SsotImages *images)
 
 	if (images->npartitions == 1)
 		return;
-	keep_unseen(images);
-	image_destroy(images->table);
-	images->table = image_create(images->context, Max(images->nunseen, 1024), NULL);
+	clear(images);
 	if (images->unseen == NULL)
 		return;
 	rewind_file(images->unseen);
 	for (uint64 i = 0; i < images->nunseen; i++)
 	{
 		read_spilled(images->unseen, &spilled);
-		insert(images, spilled.image, (int) spilled.source, 1);
+		append(images, spilled.image, (int) spilled.source);
 	}
 }
 
@@ -357,11 +470,7 @@ void
 ssot_images_unseen(SsotImages *images, int source,
 				   void (*callback) (uint64 image, void *arg), void *arg)
 {
-	image_iterator iterator;
-	ImageEntry *entry;
-
-	image_start_iterate(images->table, &iterator);
-	while ((entry = image_iterate(images->table, &iterator)) != NULL)
-		if (entry->source == source && entry->left > 0)
-			callback(entry->image, arg);
+	for (uint64 i = 0; i < images->nentries; i++)
+		if (images->entries[i].left > 0 && images->entries[i].source == source)
+			callback(images->entries[i].image, arg);
 }

@@ -22,9 +22,9 @@ extern SsotImager *ssot_imager_create(int source_id, int64 map_version, TupleDes
 extern uint64 ssot_image_of(SsotImager *imager, const TupleTableSlot *slot);
 
 /*
- * Images of stored rows, of all sources of an entity. The table keeps to the
- * memory of a hash table (hash_mem) by holding one partition of the images at
- * a time; the others wait on disk.
+ * Images of stored rows, of all sources of an entity. They keep to the memory
+ * that a hash table may have (hash_mem): one partition of them is in memory at
+ * a time, the others wait on disk.
  *
  * Usage: ssot_images_add for each stored row; then for partition 0, and for each
  * further one after ssot_images_next, ssot_images_see for each source row of
@@ -41,6 +41,9 @@ extern int	ssot_images_partitions(const SsotImages *images);
 extern int	ssot_images_partition(const SsotImages *images, uint64 image);
 extern void ssot_images_next(SsotImages *images);
 
+/* The rows that follow are those of this source, perhaps in the stored order. */
+extern void ssot_images_expect(SsotImages *images, int source);
+
 /* A source row with this image was read: true if it is one of the stored. */
 extern bool ssot_images_see(SsotImages *images, uint64 image);
 
@@ -53,5 +56,7 @@ extern bool ssot_images_take_unseen(SsotImages *images, uint64 image);
 /* Call back for each image of the source that no call above has taken. */
 extern void ssot_images_unseen(SsotImages *images, int source,
 							   void (*callback) (uint64 image, void *arg), void *arg);
+
+extern void ssot_images_free(SsotImages *images);
 
 #endif							/* SSOT_IMAGE_H */

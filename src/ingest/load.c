@@ -105,8 +105,10 @@ ingest(const SsotEntity *entity, int64 run_id, bool full, bool accept_deletes,
 		figures->seconds = readers[i].seconds + seconds_since(start);
 		ssot_reader_close(&readers[i]);
 	}
+	ssot_images_free(images);
 	if (nreaders > 0)
 		ssot_quarantine_write(quarantine, run_id, result->figures);
+	ssot_quarantine_free(quarantine);
 }
 
 SsotIngest *
@@ -123,4 +125,11 @@ ssot_ingest(const SsotEntity *entity, int64 run_id, bool full, bool accept_delet
 	MemoryContextDelete(context);
 	ssot_settings_end(level);
 	return result;
+}
+
+void
+ssot_ingest_end(SsotIngest *ingest)
+{
+	tuplestore_end(ingest->staged);
+	tuplestore_end(ingest->gone);
 }

@@ -58,4 +58,7 @@ typedef struct SsotIngest
 extern SsotIngest *ssot_ingest(const SsotEntity *entity, int64 run_id,
 							   bool full, bool accept_deletes);
 
+/* Give back the result's temporary files. */
+extern void ssot_ingest_end(SsotIngest *ingest);
+
 #endif							/* SSOT_LOAD_H */

@@ -90,6 +90,13 @@ ssot_quarantine_create(const SsotEntity *entity)
 	return quarantine;
 }
 
+void
+ssot_quarantine_free(SsotQuarantine *quarantine)
+{
+	tuplestore_end(quarantine->rows);
+	MemoryContextDelete(quarantine->row_context);
+}
+
 /*
  * The whole raw row as a document of texts.
  */
@@ -246,7 +253,7 @@ top_reasons(List *reasons)
 
 		if (foreach_current_index(lc) == 3)
 			break;
-		appendStringInfo(&buf, "%s%lld rows: ", buf.len > 0 ? "; " : "",
+		appendStringInfo(&buf, "%s%lld x ", buf.len > 0 ? "; " : "",
 						 (long long) reason->count);
 		if (reason->field != NULL)
 			appendStringInfo(&buf, "field \"%s\": ", reason->field);

@@ -12,6 +12,7 @@
 typedef struct SsotQuarantine SsotQuarantine;
 
 extern SsotQuarantine *ssot_quarantine_create(const SsotEntity *entity);
+extern void ssot_quarantine_free(SsotQuarantine *quarantine);
 
 /*
  * Set a row aside. "key" is NULL where it could not be computed. The raw row is

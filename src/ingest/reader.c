@@ -289,6 +289,7 @@ look_up_later(SsotReader *reader, int partition)
 	if (rows == NULL)
 		return;
 	slot = MakeSingleTupleTableSlot(reader->desc, &TTSOpsMinimalTuple);
+	ssot_images_expect(reader->images, reader->index);
 	while (tuplestore_gettupleslot(rows, true, false, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -329,6 +330,7 @@ scan(SsotReader *reader, SsotImages *images, int memory)
 			reader->later[p] = tuplestore_begin_heap(false, false, WAITING_MEMORY);
 	}
 	error_context_stack = &context;
+	ssot_images_expect(images, reader->index);
 	ssot_sql_each(reader->sql, take_row, reader);
 	error_context_stack = context.previous;
 	INSTR_TIME_SET_CURRENT(end);

@@ -403,8 +403,7 @@ stored_tokens(Resolution *r, const SsotKeyGroup *group, Datum *value, bool *isnu
 }
 
 static void
-emit_row(Resolution *r, const SsotKeyGroup *group, const SsotCandidate *row, int copy,
-		 bool same)
+emit_row(Resolution *r, const SsotKeyGroup *group, const SsotCandidate *row, int copy)
 {
 	memcpy(r->values, row->values, sizeof(Datum) * r->natts);
 	memcpy(r->nulls, row->nulls, sizeof(bool) * r->natts);
@@ -419,14 +418,6 @@ emit_row(Resolution *r, const SsotKeyGroup *group, const SsotCandidate *row, int
 	}
 	r->nulls[SSOT_REC_ID - 1] = true;
 	r->nulls[SSOT_REC_FROM - 1] = true;
-	if (same)
-		for (int i = 0; i < group->ncandidates; i++)
-			if (group->candidates[i].stored &&
-				DatumGetInt32(group->candidates[i].values[SSOT_REC_COPY - 1]) == copy)
-			{
-				r->values[SSOT_REC_FROM - 1] = group->candidates[i].values[SSOT_REC_FROM - 1];
-				r->nulls[SSOT_REC_FROM - 1] = group->candidates[i].nulls[SSOT_REC_FROM - 1];
-			}
 	tuplestore_putvalues(r->result->staged, r->result->desc, r->values, r->nulls);
 	r->result->nstaged++;
 	r->figures->records += copy == 0;
@@ -444,7 +435,7 @@ emit_changed(Resolution *r, SsotKeyGroup *group, const SsotVerdict *verdict)
 		nstored += group->candidates[i].stored;
 	for (int i = 0; i < verdict->nrows; i++)
 	{
-		emit_row(r, group, verdict->rows[i], i > 0 ? i : (alias ? -1 : 0), verdict->same[i]);
+		emit_row(r, group, verdict->rows[i], i > 0 ? i : (alias ? -1 : 0));
 		only_images = only_images && (verdict->same[i] || verdict->rows[i]->stored);
 	}
 	if (verdict->is_new)
@@ -494,7 +485,7 @@ resolve_group(SsotKeyGroup *group, void *arg)
 	{
 		const SsotCandidate *row = &group->candidates[0];
 
-		emit_row(r, group, row, DatumGetInt32(row->values[SSOT_REC_COPY - 1]), false);
+		emit_row(r, group, row, DatumGetInt32(row->values[SSOT_REC_COPY - 1]));
 		r->figures->rows_new++;
 		return;
 	}
@@ -581,6 +572,10 @@ resolve(Resolution *r)
 	ssot_stage_free(r->stage);
 	quarantine_refused(r);
 	ssot_quarantine_check(r->quarantine, r->reader->index, r->reader->rows_read);
+	tuplestore_end(r->unseen.rows);
+	tuplestore_end(r->kept.rows);
+	if (r->concerned.rows != NULL)
+		tuplestore_end(r->concerned.rows);
 	ExecDropSingleTupleTableSlot(r->raw);
 }
 
