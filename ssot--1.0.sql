@@ -960,6 +960,13 @@ SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_reconcile';
 COMMENT ON FUNCTION ssot.reconcile(regclass, boolean, boolean) IS 'Reads the sources of an entity, links their records, brings golden records, history and drift up to date, and returns the figures: one row per source and one, named (golden), for the canonical table. Atomic: an error or a cancel leaves nothing half done. full reads every row anew and settles every golden record; accept_deletes lets more records vanish than max_retire allows. Errors: SS001 too many rows for quarantine, SS002 too many records gone. Locks: the entity against other runs; its clock, against writers, once it begins to write. Needs ownership of the table.';
 
+CREATE FUNCTION ssot.settle(entity regclass)
+RETURNS bigint
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_settle_entity';
+COMMENT ON FUNCTION ssot.settle(regclass) IS 'Settles every golden record again from the records that are stored, without reading a source: chooses each value anew and brings golden, held and drift up to date. Returns how many golden records were written; 0 where everything was as the rules say. For use after a repair of stored records; ssot.reconcile does this by itself when rules change. NULL does nothing. Locks and rights as ssot.reconcile.';
+
 CREATE PROCEDURE ssot.reconcile_all(entities regclass[] DEFAULT NULL, "full" boolean DEFAULT false)
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'ssot_reconcile_all';
@@ -1052,6 +1059,7 @@ REVOKE ALL ON FUNCTION
 FROM PUBLIC;
 GRANT SELECT ON ssot.pins TO PUBLIC;
 REVOKE ALL ON FUNCTION ssot.reconcile(regclass, boolean, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ssot.settle(regclass) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE ssot.reconcile_all(regclass[], boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.schedule(regclass, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.unschedule(regclass) FROM PUBLIC;

@@ -43,6 +43,7 @@
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(ssot_reconcile);
+PG_FUNCTION_INFO_V1(ssot_settle_entity);
 
 /* One run. */
 typedef struct Run
@@ -118,6 +119,17 @@ static SsotQuery rules_version = {
 	1, {INT4OID}
 };
 
+/* Take the run's lock: the entity's row, as the owner of its table. */
+static void
+lock_run(const Run *run)
+{
+	Datum		name = CStringGetTextDatum(run->entity->name);
+	SsotUser	user = ssot_become_owner(config_table("entity"));
+
+	ssot_query_run(&lock_entity, &name, NULL);
+	ssot_restore_user(user);
+}
+
 /* Take the run's lock and learn what the last run left. */
 static void
 begin_run(Run *run)
@@ -130,9 +142,7 @@ begin_run(Run *run)
 	SsotUser	user;
 
 	run->started = GetCurrentTimestamp();
-	user = ssot_become_owner(config_table("entity"));
-	ssot_query_run(&lock_entity, &name, NULL);
-	ssot_restore_user(user);
+	lock_run(run);
 	user = ssot_become_owner(config_table("reconcile_run"));
 	ssot_query_one(&next_run_id, NULL, NULL, 1, &value, &isnull);
 	run->run_id = DatumGetInt64(value);
@@ -320,7 +330,10 @@ settle(Run *run, bool everything, Tuplestorestate *touched, int64 ntouched)
 	{
 		ids = distinct_ids(run->entity, touched, ntouched);
 		if (ids.count == 0)
+		{
+			tuplestore_end(ids.ids);
 			return;
+		}
 	}
 	report_progress(run, "settling golden records");
 	if (!run->wrote)
@@ -328,6 +341,8 @@ settle(Run *run, bool everything, Tuplestorestate *touched, int64 ntouched)
 	ssot_settle(run->entity, ids.ids, ids.count, run->t, run->run_id, &run->settled);
 	if (settled_anything(run))
 		take_clocks(run);
+	if (ids.ids != NULL)
+		tuplestore_end(ids.ids);
 }
 
 /* Everything from linking to drift. */
@@ -359,6 +374,8 @@ write_run(Run *run)
 	settle(run, everything, touched, ntouched);
 	if (run->linking != NULL && run->linking->first_load)
 		analyze_first_load(run);
+	if (touched != NULL)
+		tuplestore_end(touched);
 }
 
 /* ---- the record of the run ----------------------------------------------- */
@@ -553,4 +570,32 @@ ssot_reconcile(PG_FUNCTION_ARGS)
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;
+}
+
+/*
+ * ssot.settle(entity regclass)
+ *
+ * The settling pass of a run alone, over every record that is stored: choose
+ * each golden value anew, bring golden, held and drift up to date. Returns how
+ * many golden records were written. Locks as ssot.reconcile.
+ */
+Datum
+ssot_settle_entity(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+	Run			run = {0};
+
+	ssot_require_ownership(relid);
+	run.entity = ssot_entity_load(relid, false);
+	lock_run(&run);
+	run.entity = ssot_entity_load(relid, false);	/* as it is under the lock */
+	run.settled.drift_opened = palloc0(sizeof(int64) * Max(run.entity->nsources, 1));
+	run.settled.drift_closed = palloc0(sizeof(int64) * Max(run.entity->nsources, 1));
+	report_progress(&run, "settling golden records");
+	run.t = ssot_clock_lock(run.entity);
+	ssot_settle(run.entity, NULL, 0, run.t, 0, &run.settled);
+	if (settled_anything(&run))
+		ssot_clock_take(run.entity);
+	end_progress();
+	PG_RETURN_INT64(run.settled.created + run.settled.changed);
 }

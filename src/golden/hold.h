@@ -73,4 +73,11 @@ extern void ssot_held_golden(SsotHolds *holds, Datum id, Datum **golden,
 extern TupleDesc ssot_id_desc(const SsotEntity *entity);
 extern bool ssot_field_is_fed(const SsotEntity *entity, int field);
 
+/* "f1, f2, " with each field of the canonical table, prefixed by g and as its
+ * base type: merged rows have no domains. */
+extern char *ssot_base_values(const SsotEntity *entity);
+
+/* Has the canonical table no row? */
+extern bool ssot_golden_is_empty(const SsotEntity *entity);
+
 #endif							/* SSOT_HOLD_H */

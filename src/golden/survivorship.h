@@ -32,6 +32,11 @@ typedef struct SsotGroup
 	Datum		id;
 	int			nrecords;
 	SsotRecord *records;
+
+	/* The golden row in force, by field index; NULL if there is none. */
+	Datum	   *golden;
+	bool	   *golden_nulls;
+	bool		golden_retired;
 } SsotGroup;
 
 /* Parts of one system record (same system, same key), joined field by field:
