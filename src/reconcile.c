@@ -154,22 +154,28 @@ begin_run(Run *run)
 	ssot_restore_user(user);
 }
 
+static SsotQuery same_source_state = {
+	"SELECT true FROM ssot.source_state AS t"
+	" WHERE (t.source_id, t.map_version, t.rows_read, t.records, t.quarantined)"
+	"     = ($1, $2, $5, $6, $7)",
+	7, {INT4OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID}
+};
+
 static SsotQuery keep_source_state = {
-	"INSERT INTO ssot.source_state AS t"
+	"INSERT INTO ssot.source_state"
 	"       (source_id, map_version, read_at, data_through, rows_read, records, quarantined)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7)"
 	" ON CONFLICT (source_id) DO UPDATE"
 	"   SET (map_version, read_at, data_through, rows_read, records, quarantined)"
 	"     = ROW(EXCLUDED.map_version, EXCLUDED.read_at, EXCLUDED.data_through,"
-	"           EXCLUDED.rows_read, EXCLUDED.records, EXCLUDED.quarantined)"
-	" WHERE $8 OR (t.map_version, t.rows_read, t.records, t.quarantined)"
-	"    IS DISTINCT FROM (EXCLUDED.map_version, EXCLUDED.rows_read, EXCLUDED.records,"
-	"                      EXCLUDED.quarantined)",
-	8, {INT4OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID, BOOLOID}
+	"           EXCLUDED.rows_read, EXCLUDED.records, EXCLUDED.quarantined)",
+	7, {INT4OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID}
 };
 
-/* A source whose rows were all known keeps its state: a reload of the same rows
- * advances no timestamp. */
+/*
+ * A source whose rows were all known keeps its state: a reload of the same rows
+ * advances no timestamp, and not even locks the row.
+ */
 static void
 keep_state(const Run *run)
 {
@@ -177,8 +183,10 @@ keep_state(const Run *run)
 	{
 		const SsotIngestFigures *figures = &run->ingest->figures[s];
 		bool		is_rules = s == run->entity->steward;
-		Datum		args[8];
-		bool		nulls[8] = {false};
+		bool		changed;
+		Datum		args[7];
+		Datum		same;
+		bool		isnull;
 
 		if (!figures->attempted && !(is_rules && run->rules_changed))
 			continue;
@@ -189,9 +197,10 @@ keep_state(const Run *run)
 		args[4] = Int64GetDatum(figures->rows_read);
 		args[5] = Int64GetDatum(figures->records);
 		args[6] = Int64GetDatum(figures->quarantined);
-		args[7] = BoolGetDatum(figures->rows_new + figures->rows_changed +
-							   figures->rows_gone > 0 || figures->quarantine_changed);
-		write_config("source_state", &keep_source_state, args, nulls);
+		changed = figures->rows_new + figures->rows_changed + figures->rows_gone > 0 ||
+			figures->quarantine_changed;
+		if (changed || !ssot_query_one(&same_source_state, args, NULL, 1, &same, &isnull))
+			write_config("source_state", &keep_source_state, args, NULL);
 	}
 }
 
@@ -244,7 +253,8 @@ copy_id(TupleTableSlot *slot, void *arg)
 	return true;
 }
 
-/* The touched ids, and those held until now: what stood in their way may be gone. */
+/* The touched ids (NULL: none), and those held until now: what stood in their
+ * way may be gone. */
 static IdCopy
 distinct_ids(const SsotEntity *entity, Tuplestorestate *touched, int64 ntouched)
 {
@@ -257,6 +267,11 @@ distinct_ids(const SsotEntity *entity, Tuplestorestate *touched, int64 ntouched)
 		.nrelations = 1,.relations = &relation,
 	};
 
+	if (touched == NULL)
+	{
+		statement.sql = ssot_sql("SELECT h.%I FROM %T AS h", entity->id_column, entity->held_table);
+		statement.nrelations = 0;
+	}
 	ssot_statement_each(&statement, copy_id, &copy);
 	ssot_restore_user(user);
 	return copy;
@@ -303,11 +318,40 @@ refresh_references(Run *run, Tuplestorestate **touched, int64 *ntouched)
 static bool
 settled_anything(const Run *run)
 {
-	int64		sum = run->settled.created + run->settled.changed + run->settled.held;
+	int64		sum = run->settled.created + run->settled.changed + run->settled.held_written;
 
 	for (int s = 0; s < run->entity->nsources; s++)
 		sum += run->settled.drift_opened[s] + run->settled.drift_closed[s];
 	return sum > 0;
+}
+
+/*
+ * Settle every golden record, or the touched ones and those that are held. The
+ * clock is read before and written after: when rules change or a held record
+ * tries again, perhaps no golden record changes.
+ */
+static void
+settle(Run *run, bool everything, Tuplestorestate *touched, int64 ntouched)
+{
+	IdCopy		ids = {0};
+
+	if (!everything)
+	{
+		ids = distinct_ids(run->entity, touched, ntouched);
+		if (ids.count == 0)
+		{
+			tuplestore_end(ids.ids);
+			return;
+		}
+	}
+	report_progress(run, "settling golden records");
+	if (!run->wrote)
+		run->t = ssot_clock_lock(run->entity);
+	ssot_settle(run->entity, ids.ids, ids.count, run->t, run->run_id, &run->settled);
+	if (settled_anything(run))
+		take_clocks(run);
+	if (ids.ids != NULL)
+		tuplestore_end(ids.ids);
 }
 
 /* Everything from linking to drift. */
@@ -336,29 +380,9 @@ write_run(Run *run)
 	if (run->linking == NULL || !run->linking->first_load)
 		refresh_references(run, &touched, &ntouched);
 
-	if (everything || ntouched > 0)
-	{
-		report_progress(run, "settling golden records");
-		if (everything)
-		{
-			/* when rules change, perhaps no golden record does */
-			if (!run->wrote)
-				run->t = ssot_clock_lock(entity);
-			ssot_settle(entity, NULL, 0, run->t, run->run_id, &run->settled);
-			if (settled_anything(run))
-				take_clocks(run);
-		}
-		else
-		{
-			IdCopy		ids = distinct_ids(entity, touched, ntouched);
-
-			take_clocks(run);
-			ssot_settle(entity, ids.ids, ids.count, run->t, run->run_id, &run->settled);
-			tuplestore_end(ids.ids);
-		}
-		if (run->linking != NULL && run->linking->first_load)
-			analyze_first_load(run);
-	}
+	settle(run, everything, touched, ntouched);
+	if (run->linking != NULL && run->linking->first_load)
+		analyze_first_load(run);
 	if (touched != NULL)
 		tuplestore_end(touched);
 }
@@ -391,7 +415,8 @@ figure_row(const Run *run, int s, Datum *values, bool *nulls)
 		memset(nulls, true, sizeof(bool) * FIGURE_COLUMNS);
 		nulls[0] = nulls[8] = nulls[9] = nulls[12] = false;
 		values[0] = CStringGetTextDatum("(golden)");
-		values[8] = Int64GetDatum(run->settled.created + run->settled.changed);
+		values[8] = Int64GetDatum(run->settled.created + run->settled.changed +
+								  (run->linking == NULL ? 0 : run->linking->nmerges));
 		values[9] = Int64GetDatum(run->settled.held);
 	}
 	else

@@ -59,8 +59,9 @@ extern void ssot_write_merged(const SsotEntity *entity, SsotHolds *holds,
 							  int64 *created, int64 *changed);
 
 /* Bring <entity>_held to what this pass found for the touched ids (NULL: all);
- * returns how many are held. */
-extern int64 ssot_holds_write(SsotHolds *holds, Tuplestorestate *touched, int64 ntouched);
+ * returns how many are held, and adds how many of its rows it wrote. */
+extern int64 ssot_holds_write(SsotHolds *holds, Tuplestorestate *touched, int64 ntouched,
+							  int64 *written);
 
 /* Ids held in this pass, as rows (id); and the golden record that is in force
  * for one of them (*golden NULL: there is none). */

@@ -284,6 +284,73 @@ read_gone(Linker *linker)
 	ssot_statement_each(&statement, take_gone_id, linker);
 }
 
+/* The golden id that a record had when it went away: (node, golden id). */
+static bool
+take_former_id(TupleTableSlot *slot, void *arg)
+{
+	Linker	   *linker = (Linker *) arg;
+	SsotNode   *node;
+
+	slot_getallattrs(slot);
+	node = &linker->out->nodes[DatumGetInt32(slot->tts_values[0])];
+	node->had_id = true;
+	node->old_id = datumCopy(slot->tts_values[1],
+							 linker->entity->id_typbyval, linker->entity->id_typlen);
+	open_group(linker, node->old_id);
+	return true;
+}
+
+/*
+ * A record that comes back gets the golden id that retired with it, and with
+ * the id the pins that people left there.
+ *
+ * SELECT b.node, h.id
+ *   FROM ssot_new AS b
+ *  CROSS JOIN LATERAL (its last version in customer_source_history) AS h
+ *   JOIN golden.customer AS g ON g.customer_id = h.id
+ *  WHERE g.retired_at IS NOT NULL
+ */
+static void
+read_returning(Linker *linker)
+{
+	const SsotEntity *entity = linker->entity;
+	TupleDesc	desc = CreateTemplateTupleDesc(3);
+	SsotRelation relation = {"ssot_new", desc, tuplestore_begin_heap(true, false, work_mem), 0};
+	SsotStatement statement = {.nrelations = 1, .relations = &relation};
+
+	TupleDescInitEntry(desc, 1, "node", INT4OID, -1, 0);
+	TupleDescInitEntry(desc, 2, "ssot_source", INT4OID, -1, 0);
+	TupleDescInitEntry(desc, 3, "ssot_key", TEXTOID, -1, 0);
+	TupleDescInitEntryCollation(desc, 3, C_COLLATION_OID);
+	for (int i = 0; i < linker->out->nstaged; i++)
+	{
+		const SsotNode *node = &linker->out->nodes[i];
+		Datum		values[3];
+		bool		nulls[3] = {false, false, false};
+
+		if (node->stored)
+			continue;
+		values[0] = Int32GetDatum(i);
+		values[1] = Int32GetDatum(entity->sources[node->source].source_id);
+		values[2] = CStringGetTextDatum(node->key);
+		tuplestore_putvalues(relation.rows, desc, values, nulls);
+		relation.count++;
+	}
+	statement.sql = ssot_sql("SELECT b.node, h.id FROM ssot_new AS b"
+							 " CROSS JOIN LATERAL (SELECT v.%I AS id FROM %T AS v"
+							 " WHERE v.ssot_key = b.ssot_key AND v.ssot_source = b.ssot_source"
+							 " AND v.ssot_copy <= 0 AND v.%I IS NOT NULL"
+							 " ORDER BY v.ssot_to DESC LIMIT 1) AS h"
+							 " JOIN %T AS g ON g.%I = h.id"
+							 " WHERE g.retired_at IS NOT NULL",
+							 entity->id_column, entity->source_history_table,
+							 entity->id_column, ssot_relation_name(entity->relid),
+							 entity->id_column);
+	if (relation.count > 0)
+		ssot_statement_each(&statement, take_former_id, linker);
+	tuplestore_end(relation.rows);
+}
+
 /* A record that a token led to: (ssot_source, ssot_key, golden id). */
 static bool
 take_hit(TupleTableSlot *slot, void *arg)
@@ -505,6 +572,7 @@ ssot_link(const SsotEntity *entity, const SsotIngest *ingest)
 	activate_staged(linker);
 	if (!out->first_load)
 	{
+		read_returning(linker);
 		read_gone(linker);
 		read_groups(linker);
 	}

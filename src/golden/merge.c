@@ -228,6 +228,11 @@ remove_lost(Merger *merger, TimestampTz t)
 	ssot_restore_user(user);
 
 	user = ssot_become_owner(get_relname_relid("merged_id", get_namespace_oid("ssot", false)));
+	/* what was merged into a lost id before is what that has become */
+	run(merger, t, ssot_sql("UPDATE ssot.merged_id AS o SET kept_id = m.kept::pg_catalog.text"
+							" FROM ssot_merges AS m"
+							" WHERE o.entity = %L AND o.kept_id = m.lost::pg_catalog.text",
+							entity->name), NULL, NULL);
 	run(merger, t, ssot_sql("INSERT INTO ssot.merged_id (entity, lost_id, kept_id, merged_at, reason)"
 							" SELECT %L, m.lost::pg_catalog.text, m.kept::pg_catalog.text, $1,"
 							" 'records share a key (run ' || $2 || ')' FROM ssot_merges AS m"

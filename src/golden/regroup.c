@@ -276,7 +276,8 @@ assign_ids(Linker *linker, const int *cluster, int *holder)
 			node->id = holder[c] >= 0 ? nodes[holder[c]].old_id : ids[fresh[c]];
 		}
 		if (node->has_id &&
-			(!node->had_id || compare_ids(linker, node->id, node->old_id) != 0))
+			(!node->had_id || !node->stored ||
+			 compare_ids(linker, node->id, node->old_id) != 0))
 			out->linked[node->source]++;
 		if (node->had_id)
 			ssot_linker_touch(linker, node->old_id);

@@ -491,7 +491,7 @@ ssot_settle(const SsotEntity *entity, Tuplestorestate *touched, int64 ntouched,
 	ssot_groups_each(entity, touched, ntouched, settle_group, &pass);
 	ssot_write_merged(entity, pass.holds, &pass.merged, t, run_id,
 					  &figures->created, &figures->changed);
-	figures->held += ssot_holds_write(pass.holds, touched, ntouched);
+	figures->held += ssot_holds_write(pass.holds, touched, ntouched, &figures->held_written);
 	if (pass.observer != NULL)
 	{
 		int64		nheld;
