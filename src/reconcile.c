@@ -277,21 +277,21 @@ distinct_ids(const SsotEntity *entity, Tuplestorestate *touched, int64 ntouched)
 	return copy;
 }
 
-static void
-analyze(const char *table)
-{
-	ssot_sql_run(ssot_sql("ANALYZE %T", table));
-}
-
-/* Tables that were empty a moment ago have no statistics to plan with. */
+/*
+ * Tables that were empty a moment ago have no statistics to plan with. Of the
+ * companions only what they are joined by is looked at now, which takes a tenth
+ * of the time; autovacuum looks at the rest.
+ */
 static void
 analyze_first_load(const Run *run)
 {
-	SsotUser	user = ssot_become_owner(run->entity->relid);
+	const SsotEntity *entity = run->entity;
+	SsotUser	user = ssot_become_owner(entity->relid);
 
-	analyze(run->entity->source_table);
-	analyze(run->entity->key_table);
-	analyze(ssot_relation_name(run->entity->relid));
+	ssot_sql_run(ssot_sql("ANALYZE %T (ssot_source, ssot_key, ssot_copy, %I)",
+						  entity->source_table, entity->id_column));
+	ssot_sql_run(ssot_sql("ANALYZE %T (token)", entity->key_table));
+	ssot_sql_run(ssot_sql("ANALYZE %T", ssot_relation_name(entity->relid)));
 	ssot_restore_user(user);
 }
 
