@@ -64,7 +64,7 @@ SELECT q.source, q.key, q.reason FROM ssot.quarantine AS q ORDER BY q.key COLLAT
 \echo 'older ones are kept as superseded:'
 \echo
 
-SELECT 'crm:' || s.ssot_key AS record, count(*) AS rows, max(s.ssot_updated_at)::date AS "latest, in force"
+SELECT 'crm:' || s.ssot_key AS record, count(*) AS rows, max(s.ssot_updated_at AT TIME ZONE 'UTC')::date AS "latest, in force"
   FROM golden_ssot.customer_source AS s JOIN ssot.source AS y ON y.source_id = s.ssot_source
  WHERE y.source = 'crm_cust_info'
  GROUP BY s.ssot_key HAVING count(*) > 1
