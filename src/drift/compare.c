@@ -19,6 +19,7 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
@@ -28,6 +29,7 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/ruleutils.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
@@ -174,6 +176,10 @@ ssot_side_sql(const SsotSide *side, const char *first, const char *condition)
 		ssot_sql_append(&list, "%st.%I", list.len == 0 ? "" : ", ", comparing->columns[i]);
 		if (get_atttype(side->relid, attnum) != att->atttypid)
 			ssot_sql_append(&list, "::%s", format_type_be_qualified(att->atttypid));
+		if (type_is_collatable(att->atttypid))	/* the two may have two */
+			ssot_sql_append(&list, " COLLATE %s",
+							generate_collation_name(OidIsValid(att->attcollation) ?
+													att->attcollation : C_COLLATION_OID));
 		appendStringInfo(&list, " AS c%d", i + 1);
 	}
 	return ssot_sql("SELECT %s FROM %T AS t%s", list.data,
@@ -194,7 +200,7 @@ key_sql(const SsotComparing *comparing)
 	appendStringInfoString(&sql, "pg_catalog.concat_ws('|'");
 	for (int i = 1; i <= comparing->nkeys; i++)
 		appendStringInfo(&sql, ", pg_catalog.replace(pg_catalog.replace("
-						 "coalesce(a.c%d, b.c%d)::pg_catalog.text, '\\', '\\\\'), '|', '\\|')",
+						 "coalesce(a.c%d, b.c%d)::pg_catalog.text COLLATE pg_catalog.\"C\", '\\', '\\\\'), '|', '\\|')",
 						 i, i);
 	appendStringInfoChar(&sql, ')');
 	return sql.data;

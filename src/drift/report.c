@@ -26,6 +26,7 @@
 
 #include "ssot.h"
 #include "common/ident.h"
+#include "common/owner.h"
 #include "common/query.h"
 #include "common/settings.h"
 #include "drift/findings.h"
@@ -193,6 +194,8 @@ check_system(const SsotEntity *entity, const char *system)
 			continue;
 		if (strcmp(source->system, system) == 0)
 			return;
+		if (s > 0 && strcmp(entity->sources[s - 1].system, source->system) == 0)
+			continue;
 		appendStringInfo(&names, "%s%s", names.len == 0 ? "" : ", ", source->system);
 	}
 	ereport(ERROR,
@@ -394,6 +397,8 @@ ssot_drift(PG_FUNCTION_ARGS)
 				 errmsg("argument \"entity\" must not be null")));
 	entity = ssot_entity_load(PG_GETARG_OID(0), false);
 	check_arguments(entity, fcinfo);
+	ssot_require_select(ssot_companion_oid(entity->drift_table));
+	ssot_require_select(ssot_companion_oid(entity->history_table));
 	for (int i = 0; i < 4; i++)
 	{
 		nulls[i] = PG_ARGISNULL(i + 1);

@@ -15,6 +15,7 @@
 
 #include "ssot.h"
 #include "common/ident.h"
+#include "common/owner.h"
 #include "common/query.h"
 #include "common/settings.h"
 #include "drift/findings.h"
@@ -223,6 +224,10 @@ ssot_verify_drift(PG_FUNCTION_ARGS)
 	SsotRelation found;
 	SsotStatement statement = {.nrelations = 1,.relations = &found,.read_only = true};
 
+	ssot_require_select(entity->relid);
+	ssot_require_select(ssot_companion_oid(entity->source_table));
+	ssot_require_select(ssot_companion_oid(entity->drift_table));
+	ssot_require_select(ssot_companion_oid(entity->history_table));
 	findings = recompute(entity);
 	found = ssot_findings_relation(findings, "found");
 	statement.sql = problems_sql(entity);

@@ -11,6 +11,7 @@
 
 #include "ssot.h"
 #include "common/ident.h"
+#include "common/owner.h"
 #include "common/query.h"
 #include "common/settings.h"
 #include "common/textform.h"
@@ -350,11 +351,13 @@ ssot_lineage(PG_FUNCTION_ARGS)
 	int			nfields = Max(entity->nfields, 1);
 	Datum	   *golden = palloc(sizeof(Datum) * nfields);
 	bool	   *golden_nulls = palloc(sizeof(bool) * nfields);
-	int			level = ssot_settings_begin(false);
-	Tuplestorestate *touched;
 	Lineage		lineage = {0};
 	bool		isnull = false;
+	Tuplestorestate *touched;
+	int			level;
 
+	ssot_require_select(ssot_companion_oid(entity->source_table));
+	level = ssot_settings_begin(false);
 	InitMaterializedSRF(fcinfo, 0);
 	read_golden(entity, id, id_text, golden, golden_nulls);
 	lineage.entity = entity;
