@@ -322,7 +322,7 @@ read_returning(Linker *linker)
 	const SsotEntity *entity = linker->entity;
 	TupleDesc	desc = CreateTemplateTupleDesc(3);
 	SsotRelation relation = {"ssot_new", desc, tuplestore_begin_heap(true, false, work_mem), 0};
-	SsotStatement statement = {.nrelations = 1, .relations = &relation};
+	SsotStatement statement = {.nrelations = 1,.relations = &relation};
 
 	TupleDescInitEntry(desc, 1, "node", INT4OID, -1, 0);
 	TupleDescInitEntry(desc, 2, "ssot_source", INT4OID, -1, 0);
