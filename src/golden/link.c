@@ -88,15 +88,20 @@ add_token(Linker *linker, int node, const char *text)
 	entry->node = node;
 }
 
-static const char *
-own_token(const SsotEntity *entity, int source, const char *key)
+/* The token that a record has by its own key. */
+static void
+add_own_token(Linker *linker, int node, int source, const char *key)
 {
-	return psprintf("%s:%s", entity->sources[source].system, key);
+	MemoryContext old = MemoryContextSwitchTo(linker->token_context);
+
+	add_token(linker, node, psprintf("%s:%s", linker->entity->sources[source].system, key));
+	MemoryContextSwitchTo(old);
 }
 
 static void
 add_token_array(Linker *linker, int node, Datum array)
 {
+	MemoryContext old = MemoryContextSwitchTo(linker->token_context);
 	Datum	   *elements;
 	int			n;
 
@@ -104,6 +109,8 @@ add_token_array(Linker *linker, int node, Datum array)
 					  &elements, NULL, &n);
 	for (int i = 0; i < n; i++)
 		add_token(linker, node, TextDatumGetCString(elements[i]));
+	pfree(elements);
+	MemoryContextSwitchTo(old);
 }
 
 /* The members of this golden record must be put together anew. */
@@ -213,7 +220,6 @@ read_counterparts(Linker *linker)
 static void
 activate_staged(Linker *linker)
 {
-	const SsotEntity *entity = linker->entity;
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(linker->ingest->desc, &TTSOpsMinimalTuple);
 	int			natts = linker->ingest->desc->natts;
 	int			n = 0;
@@ -241,7 +247,7 @@ activate_staged(Linker *linker)
 		}
 		if (node->active)
 		{
-			add_token(linker, n, own_token(entity, node->source, node->key));
+			add_own_token(linker, n, node->source, node->key);
 			tokens = slot_getattr(slot, natts, &isnull);
 			if (!isnull)
 				add_token_array(linker, n, tokens);
@@ -317,7 +323,7 @@ read_returning(Linker *linker)
 	const SsotEntity *entity = linker->entity;
 	TupleDesc	desc = CreateTemplateTupleDesc(3);
 	SsotRelation relation = {"ssot_new", desc, tuplestore_begin_heap(true, false, work_mem), 0};
-	SsotStatement statement = {.nrelations = 1, .relations = &relation};
+	SsotStatement statement = {.nrelations = 1,.relations = &relation};
 
 	TupleDescInitEntry(desc, 1, "node", INT4OID, -1, 0);
 	TupleDescInitEntry(desc, 2, "ssot_source", INT4OID, -1, 0);
@@ -453,7 +459,7 @@ take_member(TupleTableSlot *slot, void *arg)
 	if (node->active)
 		return true;			/* its new tokens count, not the stored ones */
 	node->active = true;
-	add_token(linker, n, own_token(entity, source, key));
+	add_own_token(linker, n, source, key);
 	if (!slot->tts_isnull[3])
 		add_token_array(linker, n, slot->tts_values[3]);
 	return true;
@@ -590,6 +596,8 @@ create_linker(const SsotEntity *entity, const SsotIngest *ingest)
 	linker->token_capacity = 2 * linker->node_capacity;
 	linker->tokens = MemoryContextAllocHuge(CurrentMemoryContext,
 											sizeof(TokenEntry) * linker->token_capacity);
+	linker->token_context = AllocSetContextCreate(CurrentMemoryContext, "ssot tokens",
+												  ALLOCSET_DEFAULT_SIZES);
 	linker->pair_capacity = linker->node_capacity;
 	linker->pairs = MemoryContextAllocHuge(CurrentMemoryContext,
 										   sizeof(SsotPair) * linker->pair_capacity);

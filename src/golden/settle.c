@@ -40,7 +40,8 @@ typedef struct GroupReader
 	const SsotEntity *entity;
 	SsotGroupCallback callback;
 	void	   *arg;
-	TupleDesc	desc;			/* golden id, a record, and perhaps a golden row */
+	TupleDesc	desc;			/* golden id, a record, and perhaps a golden
+								 * row */
 	int			nrecord;		/* how many of them are id and record */
 	bool		with_golden;
 	int64		ngolden;		/* groups that have a golden row */
@@ -307,9 +308,9 @@ group_row_desc(const SsotEntity *entity, bool with_golden)
 	return desc;
 }
 
-void
-ssot_groups_each(const SsotEntity *entity, Tuplestorestate *touched,
-				 int64 ntouched, SsotGroupCallback callback, void *arg)
+static void
+each_group(const SsotEntity *entity, Tuplestorestate *touched, int64 ntouched,
+		   SsotGroupCallback callback, void *arg, bool read_only)
 {
 	bool		with_golden = !ssot_golden_is_empty(entity);
 	GroupReader reader = {0};
@@ -318,6 +319,7 @@ ssot_groups_each(const SsotEntity *entity, Tuplestorestate *touched,
 		.sql = groups_sql(entity, touched == NULL, with_golden),
 		.nrelations = touched == NULL ? 0 : 1,
 		.relations = &relation,
+		.read_only = read_only,
 	};
 
 	reader.entity = entity;
@@ -341,6 +343,20 @@ ssot_groups_each(const SsotEntity *entity, Tuplestorestate *touched,
 	}
 	MemoryContextDelete(reader.work);
 	MemoryContextDelete(reader.context);
+}
+
+void
+ssot_groups_each(const SsotEntity *entity, Tuplestorestate *touched,
+				 int64 ntouched, SsotGroupCallback callback, void *arg)
+{
+	each_group(entity, touched, ntouched, callback, arg, false);
+}
+
+void
+ssot_groups_read(const SsotEntity *entity, Tuplestorestate *touched,
+				 int64 ntouched, SsotGroupCallback callback, void *arg)
+{
+	each_group(entity, touched, ntouched, callback, arg, true);
 }
 
 /* ---- deciding ------------------------------------------------------------ */

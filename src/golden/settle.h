@@ -68,4 +68,11 @@ extern void ssot_settle_ids(const SsotEntity *entity, const Datum *ids, int nids
 extern void ssot_groups_each(const SsotEntity *entity, Tuplestorestate *touched,
 							 int64 ntouched, SsotGroupCallback callback, void *arg);
 
+/*
+ * The same under the caller's snapshot, for functions that only read: in the
+ * order of the ids, and with a group of no records for an id without any.
+ */
+extern void ssot_groups_read(const SsotEntity *entity, Tuplestorestate *touched,
+							 int64 ntouched, SsotGroupCallback callback, void *arg);
+
 #endif							/* SSOT_SETTLE_H */

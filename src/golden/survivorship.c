@@ -520,6 +520,23 @@ ssot_survive(SsotSurvivor *survivor, const SsotGroup *group,
 	}
 }
 
+bool
+ssot_is_candidate(SsotSurvivor *survivor, const SsotGroup *group, int r, int f)
+{
+	if (!in_group(survivor, f))
+		return is_candidate(survivor, group, r, f);
+	return is_pin(survivor, &group->records[r], f) ||
+		is_group_candidate(survivor, group, r, survivor->orders[f].group_leader);
+}
+
+int
+ssot_compare_candidates(SsotSurvivor *survivor, const SsotGroup *group, int f,
+						int ra, int rb, SsotRule *rule)
+{
+	return compare_candidates(survivor, group, survivor->orders[f].group_leader,
+							  ra, rb, rule);
+}
+
 int
 ssot_join_parts(const SsotEntity *entity, const SsotGroup *group,
 				SsotSystemRecord **records)

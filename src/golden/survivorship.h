@@ -95,6 +95,15 @@ extern SsotSurvivor *ssot_survivor_create(const SsotEntity *entity);
 extern void ssot_survive(SsotSurvivor *survivor, const SsotGroup *group,
 						 SsotWinner *winners, Datum *values, bool *nulls);
 
+/*
+ * For explaining: is record r in the race for field f, and which of two records
+ * that are comes first (negative: ra) by which rule. In a field group the
+ * group's first field speaks for all, pins apart.
+ */
+extern bool ssot_is_candidate(SsotSurvivor *survivor, const SsotGroup *group, int r, int f);
+extern int	ssot_compare_candidates(SsotSurvivor *survivor, const SsotGroup *group, int f,
+									int ra, int rb, SsotRule *rule);
+
 /* Join the parts; returns the number of system records (array and contents are
  * in the current memory context). */
 extern int	ssot_join_parts(const SsotEntity *entity, const SsotGroup *group,

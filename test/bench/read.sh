@@ -10,6 +10,7 @@ declare_entity
 run_sql <<'SQL'
 SELECT ssot.drop_source('golden.customer', 'erp_customer');
 SELECT * FROM ssot.reconcile('golden.customer');
+DROP TABLE IF EXISTS plain;
 CREATE TABLE plain AS SELECT * FROM golden.customer AS g ORDER BY g.customer_id;
 ALTER TABLE plain ADD PRIMARY KEY (customer_id);
 SQL
