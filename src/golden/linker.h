@@ -36,6 +36,11 @@ typedef struct Linker
 	TupleDesc	id_desc;
 	Tuplestorestate *groups;	/* golden ids whose members must be read */
 	int64		ngroups;
+	Tuplestorestate *seen;		/* (source, key) of stored records that were
+								 * read in a round before */
+	int64		nseen;
+	Tuplestorestate *found;		/* of those that this round read */
+	int64		nfound;
 	FmgrInfo	id_cmp;
 	Oid			id_collation;
 } Linker;
