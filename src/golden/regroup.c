@@ -53,6 +53,8 @@ pair_by_tokens(Linker *linker)
 		if (linker->tokens[i].hash == linker->tokens[i - 1].hash &&
 			strcmp(linker->tokens[i].text, linker->tokens[i - 1].text) == 0)
 			add_pair(linker, linker->tokens[i - 1].node, linker->tokens[i].node);
+	pfree(linker->tokens);
+	MemoryContextDelete(linker->token_context);
 }
 
 static bool
@@ -301,8 +303,12 @@ ssot_regroup(Linker *linker)
 	order = sorted_nodes(linker, true, compare_by_id, &n);
 	pair_with_anchors(linker, order, n);
 	ssot_cluster(out->nnodes, linker->pairs, linker->npairs, 1.0, cluster);
+	pfree(linker->pairs);
 	for (int i = 0; i < out->nnodes; i++)
 		holder[i] = -1;
 	claim_ids(linker, cluster, order, n, holder);
 	assign_ids(linker, cluster, holder);
+	pfree(order);
+	pfree(holder);
+	pfree(cluster);
 }

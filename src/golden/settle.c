@@ -40,7 +40,8 @@ typedef struct GroupReader
 	const SsotEntity *entity;
 	SsotGroupCallback callback;
 	void	   *arg;
-	TupleDesc	desc;			/* golden id, a record, and perhaps a golden row */
+	TupleDesc	desc;			/* golden id, a record, and perhaps a golden
+								 * row */
 	int			nrecord;		/* how many of them are id and record */
 	bool		with_golden;
 	int64		ngolden;		/* groups that have a golden row */

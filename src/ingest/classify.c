@@ -20,7 +20,8 @@
  *		A		-			-					(gone)
  *
  * The order of rows in the source never decides: candidates are put in order
- * of time, content and image.
+ * of time, content and image. Of what is stored only the row in force matters,
+ * so what was superseded before leaves no trace.
  */
 #include "postgres.h"
 
@@ -148,15 +149,18 @@ stored_in_force(SsotCandidate *candidates, int n)
 	return NULL;
 }
 
-/* Was the row accepted before, whether or not it was evaluated again? */
+/*
+ * Is the row the stored one, perhaps evaluated again? Where the mapping has
+ * changed, images differ; the row is then known by what it says.
+ */
 static bool
 is_known(const SsotContents *contents, const SsotCandidate *row, const SsotCandidate *stored)
 {
-	if (row->stored)
+	if (row == stored)
 		return true;
 	return stored != NULL &&
 		(ssot_compare_column(contents, SSOT_REC_IMAGE, row, stored) == 0 ||
-		 compare_candidates(contents, row, stored) == 0);
+		 (compare_times(row, stored) == 0 && compare_candidates(contents, row, stored) == 0));
 }
 
 /*
@@ -198,7 +202,7 @@ settle_tie(const SsotContents *contents, SsotCandidate **pool, int *npool, int t
 	{
 		if (pool[i] == known)
 			continue;
-		if (i >= tied || pool[i]->stored ||
+		if (i >= tied ||
 			(known != NULL && compare_candidates(contents, pool[i], known) == 0))
 			kept[nkept++] = pool[i];
 		else

@@ -23,8 +23,8 @@ typedef struct SsotCandidate
 	bool	   *nulls;
 	int64		ordinal;		/* of its raw row, where it was evaluated */
 	bool		stored;			/* it is in the companion */
-	bool		seen;			/* stored, and its raw row is still in the
-								 * source */
+	bool		seen;			/* stored in force; its raw row was read
+								 * unchanged */
 	bool		refused;		/* out: to be quarantined */
 } SsotCandidate;
 

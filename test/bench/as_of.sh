@@ -25,6 +25,7 @@ VACUUM golden.customer, golden_ssot.customer_source, bronze.crm_account;
 SQL
 done
 run_sql <<'SQL'
+DROP TABLE IF EXISTS plain;
 CREATE TABLE plain AS SELECT * FROM golden.customer AS g ORDER BY g.customer_id;
 ALTER TABLE plain ADD PRIMARY KEY (customer_id);
 SQL

@@ -10,6 +10,7 @@ declare_entity
 run_sql <<'SQL'
 SELECT ssot.drop_source('golden.customer', 'erp_customer');
 SELECT * FROM ssot.reconcile('golden.customer');
+DROP TABLE IF EXISTS plain;
 CREATE TABLE plain AS SELECT * FROM golden.customer AS g ORDER BY g.customer_id;
 ALTER TABLE plain ADD PRIMARY KEY (customer_id);
 SQL
@@ -37,7 +38,7 @@ place()
 }
 
 plain=() ours=()
-for _ in $(seq "$repeat"); do
+for _ in $(seq "$((REPEAT + 2))"); do
 	plain+=("$(latency 'SELECT * FROM plain AS t WHERE t.customer_id = :id;' "$rows")")
 	ours+=("$(latency 'SELECT * FROM golden.customer AS t WHERE t.customer_id = :id;' "$rows")")
 done
