@@ -508,7 +508,8 @@ read_round(Linker *linker, int64 first, bool again)
 	TupleDesc	desc = token_desc();
 	int64		ntokens = 0;
 
-	relations[0] = (SsotRelation) {
+	relations[0] = (SsotRelation)
+	{
 		"ssot_tokens", desc, tuplestore_begin_heap(true, false, work_mem), 0
 	};
 	for (int64 i = first; i < linker->ntokens; i++)
@@ -523,13 +524,16 @@ read_round(Linker *linker, int64 first, bool again)
 	if (ntokens > 0)
 		ssot_statement_each(&statement, take_hit, linker);
 
-	relations[1] = (SsotRelation) {
+	relations[1] = (SsotRelation)
+	{
 		"ssot_groups", linker->id_desc, linker->groups, linker->ngroups
 	};
-	relations[2] = (SsotRelation) {
+	relations[2] = (SsotRelation)
+	{
 		"ssot_gone", linker->ingest->gone_desc, linker->ingest->gone, linker->ingest->ngone
 	};
-	relations[3] = (SsotRelation) {
+	relations[3] = (SsotRelation)
+	{
 		"ssot_seen", linker->ingest->gone_desc, linker->seen, linker->nseen
 	};
 	statement.nrelations = 4;

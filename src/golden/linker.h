@@ -28,7 +28,8 @@ typedef struct Linker
 	TokenEntry *tokens;
 	int64		ntokens;
 	int64		token_capacity;
-	MemoryContext token_context;	/* of their texts; gone once they are paired */
+	MemoryContext token_context;	/* of their texts; gone once they are
+									 * paired */
 	SsotPair   *pairs;
 	int64		npairs;
 	int64		pair_capacity;
