@@ -21,6 +21,7 @@
 #include "common/settings.h"
 #include "golden/clock.h"
 #include "golden/hold.h"
+#include "golden/retire.h"
 #include "golden/settle.h"
 
 #include "access/htup_details.h"
@@ -235,6 +236,7 @@ typedef struct SettlePass
 	SsotRowCheck *check;
 	SsotMerged	merged;
 	SsotHolds  *holds;
+	SsotRetirements *retirements;
 	void	   *observer;
 	SsotWinner *winners;
 	Datum	   *values;			/* id, fields, retired: a merged row */
@@ -257,7 +259,8 @@ settle_group(const SsotGroup *group, void *arg)
 {
 	SettlePass *pass = (SettlePass *) arg;
 	const SsotEntity *entity = pass->entity;
-	bool		retired = is_retired(entity, group);
+	bool		retired = is_retired(entity, group) ||
+	ssot_is_retired_by_person(pass->retirements, group->id);
 	SsotViolation violation;
 
 	pass->values[0] = group->id;
@@ -328,6 +331,7 @@ ssot_settle(const SsotEntity *entity, Tuplestorestate *touched, int64 ntouched,
 	pass.entity = entity;
 	pass.survivor = ssot_survivor_create(entity);
 	pass.check = ssot_row_check_create(entity, t);
+	pass.retirements = ssot_retirements_read(entity, touched, ntouched);
 	pass.winners = palloc(sizeof(SsotWinner) * Max(entity->nfields, 1));
 	pass.values = palloc(sizeof(Datum) * (entity->nfields + 2));
 	pass.nulls = palloc(sizeof(bool) * (entity->nfields + 2));
