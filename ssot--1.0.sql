@@ -8,6 +8,7 @@
 --     I.4  ingest: state of sources
 --     I.5  reconcile: runs and schedules
 --     I.6  text: words that count as blank
+--     I.7  drift: what a difference is
 --   PART II  what can be replaced: functions, views, triggers, grants.
 --     II.1  text: normalisation, blank-ness, validators, countries, phones
 --     II.2  entity: the Entity Map (systems, entities, sources, authority, code lists)
@@ -184,6 +185,7 @@ CREATE TABLE ssot.merged_id (
     kept_id   text COLLATE "C" NOT NULL,
     merged_at timestamptz NOT NULL,
     reason    text NOT NULL,
+    into_id   text COLLATE "C",
     operation bigint,
     PRIMARY KEY (entity, lost_id)
 );
@@ -194,6 +196,7 @@ COMMENT ON COLUMN ssot.merged_id.lost_id IS 'The id that no longer exists, as te
 COMMENT ON COLUMN ssot.merged_id.kept_id IS 'The id it was merged into, as text';
 COMMENT ON COLUMN ssot.merged_id.merged_at IS 'When, on the entity''s clock';
 COMMENT ON COLUMN ssot.merged_id.reason IS 'Why';
+COMMENT ON COLUMN ssot.merged_id.into_id IS 'The id it was merged into at the time, which may have been merged since, as text';
 COMMENT ON COLUMN ssot.merged_id.operation IS 'Number of the ssot.merge that did it; NULL where a run did, because a key or link joined the records';
 
 CREATE SEQUENCE ssot.link_operation_seq;
@@ -366,6 +369,48 @@ COMMENT ON COLUMN ssot.blank_word.is_blank IS
 SELECT pg_catalog.pg_extension_config_dump('ssot.blank_word', '');
 
 -- end of I.6
+
+
+-- ============================================================================
+-- I.7  drift: what a difference is
+-- ============================================================================
+
+
+CREATE TYPE ssot.difference AS (
+    id            text,
+    system        text,
+    key           text,
+    record        text,
+    field         text,
+    golden_value  text,
+    system_value  text,
+    kind          text,
+    category      text,
+    authority     text,
+    system_time   timestamptz,
+    winner_system text,
+    winner_time   timestamptz,
+    first_seen    timestamptz,
+    reason        text
+);
+COMMENT ON TYPE ssot.difference IS 'What ssot.drift returns: one way in which a system differs from a golden record.';
+COMMENT ON COLUMN ssot.difference.id IS 'The golden id, as text';
+COMMENT ON COLUMN ssot.difference.system IS 'The system that differs';
+COMMENT ON COLUMN ssot.difference.key IS 'Key of its record; null where it has none (kind missing)';
+COMMENT ON COLUMN ssot.difference.record IS 'The record as it is printed everywhere: system:key';
+COMMENT ON COLUMN ssot.difference.field IS 'The field that differs; null where the record as a whole does';
+COMMENT ON COLUMN ssot.difference.golden_value IS 'What is believed, as text; null: no value';
+COMMENT ON COLUMN ssot.difference.system_value IS 'What the system says, after mapping, as text; for kind invalid the raw value, for a field''s orphan the token of the missing parent, for a duplicate what it stands beside';
+COMMENT ON COLUMN ssot.difference.kind IS 'mismatch (another value), stale (a value that was golden before), empty (mapped, but no value), invalid (an unlisted code, or a value that could not be taken), orphan (a record that should not be there, or a field that names an unknown parent), duplicate (a further record or row of the same thing), missing (should be there and is not)';
+COMMENT ON COLUMN ssot.difference.category IS 'Why, judged when read; the first that holds: definition (an unlisted code, or values that differ by a rule), timing (the system may not have had time to follow), hierarchy (records at different levels, or a parent), quality (the rest)';
+COMMENT ON COLUMN ssot.difference.authority IS 'The system that is believed first for the field';
+COMMENT ON COLUMN ssot.difference.system_time IS 'Source time of the system''s value';
+COMMENT ON COLUMN ssot.difference.winner_system IS 'The system that the golden value came from; steward where a person pinned it';
+COMMENT ON COLUMN ssot.difference.winner_time IS 'Source time of the golden value';
+COMMENT ON COLUMN ssot.difference.first_seen IS 'Since when the system differs, on the entity''s clock';
+COMMENT ON COLUMN ssot.difference.reason IS 'The difference in a sentence';
+
+-- end of I.7
 
 
 -- ============================================================================
@@ -693,7 +738,7 @@ COMMENT ON FUNCTION ssot.alter_source(regclass, text, text, text[], jsonb, jsonb
 CREATE FUNCTION ssot.drop_source(entity regclass, source text)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_drop_source'
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ssot.drop_source(regclass, text) IS 'Takes a source away. Its records move to the source history at once; golden records change when the next run settles them without it. Its row in ssot.source stays, renamed to "<name> (dropped <number>)" and without a relation, because the history names it. You must own the entity''s table. Waits for a running reconciliation of the entity.';
+COMMENT ON FUNCTION ssot.drop_source(regclass, text) IS 'Takes a source away. Its records move to the source history at once; golden records change when the next run settles them without it. Its row in ssot.source stays, renamed to "<name> (dropped <number>)" and without a relation, because the history names it. A source declared anew later starts without links, so its records become new golden records unless others link them: change a source with ssot.alter_source. You must own the entity''s table. Waits for a running reconciliation of the entity.';
 
 CREATE FUNCTION ssot.set_value_map(entity regclass, source text, field text, map jsonb)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_set_value_map'
@@ -1056,6 +1101,18 @@ SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_resolve_id';
 COMMENT ON FUNCTION ssot.resolve_id(regclass, text) IS 'The golden id that an id stands for now: itself while the record is in the table, else what it was merged into, through any number of merges; null if there never was such a record or the caller may not see it. Runs under the caller''s rights.';
 
+-- Lineage.
+
+CREATE FUNCTION ssot.lineage(entity regclass, id text,
+    OUT field text, OUT value text, OUT won_system text, OUT won_source text, OUT won_key text,
+    OUT rule text, OUT rank integer, OUT system text, OUT source text, OUT key text,
+    OUT candidate_value text, OUT source_time timestamptz, OUT reason text)
+RETURNS SETOF record
+LANGUAGE C STABLE STRICT
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_lineage';
+COMMENT ON FUNCTION ssot.lineage(regclass, text) IS 'Where each value of one golden record comes from: per field one row for each record that says something about it, the winner first (rank 1), then the others in the order in which they would win, then, without a rank, those that may not win; with the rule that decided, and the reason. value is what the table has; candidate_value what that record says, after mapping. A field that no record says anything about has one row. Runs under the caller''s rights; an error names the record that a merged id became.';
+
 -- end of II.4
 
 
@@ -1063,6 +1120,45 @@ COMMENT ON FUNCTION ssot.resolve_id(regclass, text) IS 'The golden id that an id
 -- II.5  drift: open differences and their verification
 -- ============================================================================
 
+
+CREATE FUNCTION ssot.drift(entity regclass, field text DEFAULT NULL, system text DEFAULT NULL,
+    kind text DEFAULT NULL, category text DEFAULT NULL)
+RETURNS SETOF ssot.difference
+LANGUAGE C STABLE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_drift';
+COMMENT ON FUNCTION ssot.drift(regclass, text, text, text, text) IS 'The open differences between the systems and the golden records of an entity, as kept by the last run or correction: who differs, where, since when, and why. The last four arguments leave only those of a field ('''' for records as a whole), system, kind or category. Retired golden records and records that belong to no golden record do not drift. In no particular order. Runs under the caller''s rights.';
+
+CREATE FUNCTION ssot.drift_summary(entity regclass,
+    OUT system text, OUT field text, OUT kind text, OUT category text,
+    OUT differences bigint, OUT first_seen timestamptz)
+RETURNS SETOF record
+LANGUAGE sql STABLE
+AS $$
+SELECT d.system, d.field, d.kind, d.category, pg_catalog.count(*), pg_catalog.min(d.first_seen)
+  FROM ssot.drift(entity) AS d
+ GROUP BY d.system, d.field, d.kind, d.category
+ ORDER BY pg_catalog.count(*) DESC, d.system, d.field, d.kind, d.category
+$$;
+COMMENT ON FUNCTION ssot.drift_summary(regclass) IS 'How many open differences an entity has by system, field, kind and category, the most frequent first, and since when the oldest is open. Runs under the caller''s rights.';
+
+CREATE FUNCTION ssot.verify_drift(entity regclass,
+    OUT problem text, OUT id text, OUT system text, OUT key text, OUT field text,
+    OUT kept_kind text, OUT found_kind text, OUT kept_golden_value text, OUT found_golden_value text,
+    OUT kept_system_value text, OUT found_system_value text)
+RETURNS SETOF record
+LANGUAGE C STABLE STRICT
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_verify_drift';
+COMMENT ON FUNCTION ssot.verify_drift(regclass) IS 'Recomputes all differences from the golden records and the source records and returns where the kept ones are others: not kept, kept but not there, kept differently. No row is the answer to expect. Reads each table once; uses up to maintenance_work_mem and then temporary files. Runs under the caller''s rights.';
+
+CREATE FUNCTION ssot.compare(left_relation regclass, right_relation regclass, key text[], columns text[] DEFAULT NULL,
+    OUT record_key text, OUT kind text, OUT field text, OUT left_value text, OUT right_value text)
+RETURNS SETOF record
+LANGUAGE C STABLE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_compare';
+COMMENT ON FUNCTION ssot.compare(regclass, regclass, text[], text[]) IS 'Where two relations differ: tables, views or foreign tables, registered or not. Rows meet by the key columns; columns names the others to compare, by default all that both have. Kinds: mismatch (one row per field), missing_left, missing_right, duplicate_left, duplicate_right (the key comes more than once: the value is how often, fields are not compared). A row with a null in its key meets no other. Values are equal as their types say. Reads each relation once, or twice where it has no tuple ids of its own; uses up to maintenance_work_mem and then temporary files. Runs under the caller''s rights.';
 
 -- end of II.5
 
@@ -1081,6 +1177,13 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_reconcile';
 COMMENT ON FUNCTION ssot.reconcile(regclass, boolean, boolean) IS 'Reads the sources of an entity, links their records, brings golden records, history and drift up to date, and returns the figures: one row per source and one, named (golden), for the canonical table. Atomic: an error or a cancel leaves nothing half done. full reads every row anew and settles every golden record; accept_deletes lets more records vanish than max_retire allows. Errors: SS001 too many rows for quarantine, SS002 too many records gone. Locks: the entity against other runs; its clock, against writers, once it begins to write. Needs ownership of the table.';
+
+CREATE FUNCTION ssot.settle(entity regclass)
+RETURNS bigint
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_settle_entity';
+COMMENT ON FUNCTION ssot.settle(regclass) IS 'Settles every golden record again from the records that are stored, without reading a source: chooses each value anew and brings golden, held and drift up to date. Returns how many golden records were written; 0 where everything was as the rules say. For use after a repair of stored records; ssot.reconcile does this by itself when rules change. NULL does nothing. Locks and rights as ssot.reconcile.';
 
 CREATE PROCEDURE ssot.reconcile_all(entities regclass[] DEFAULT NULL, "full" boolean DEFAULT false)
 LANGUAGE c
@@ -1181,6 +1284,7 @@ REVOKE ALL ON FUNCTION
     ssot.restore(regclass, text, text)
 FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.reconcile(regclass, boolean, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ssot.settle(regclass) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE ssot.reconcile_all(regclass[], boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.schedule(regclass, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.unschedule(regclass) FROM PUBLIC;

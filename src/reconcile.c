@@ -45,6 +45,7 @@
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(ssot_reconcile);
+PG_FUNCTION_INFO_V1(ssot_settle_entity);
 
 /* One run. */
 typedef struct Run
@@ -120,6 +121,17 @@ static SsotQuery rules_version = {
 	1, {INT4OID}
 };
 
+/* Take the run's lock: the entity's row, as the owner of its table. */
+static void
+lock_run(const Run *run)
+{
+	Datum		name = CStringGetTextDatum(run->entity->name);
+	SsotUser	user = ssot_become_owner(config_table("entity"));
+
+	ssot_query_run(&lock_entity, &name, NULL);
+	ssot_restore_user(user);
+}
+
 /* Take the run's lock and learn what the last run left. */
 static void
 begin_run(Run *run)
@@ -132,9 +144,7 @@ begin_run(Run *run)
 	SsotUser	user;
 
 	run->started = GetCurrentTimestamp();
-	user = ssot_become_owner(config_table("entity"));
-	ssot_query_run(&lock_entity, &name, NULL);
-	ssot_restore_user(user);
+	lock_run(run);
 	user = ssot_become_owner(config_table("reconcile_run"));
 	ssot_query_one(&next_run_id, NULL, NULL, 1, &value, &isnull);
 	run->run_id = DatumGetInt64(value);
@@ -146,22 +156,28 @@ begin_run(Run *run)
 	ssot_restore_user(user);
 }
 
+static SsotQuery same_source_state = {
+	"SELECT true FROM ssot.source_state AS t"
+	" WHERE (t.source_id, t.map_version, t.rows_read, t.records, t.quarantined)"
+	"     = ($1, $2, $5, $6, $7)",
+	7, {INT4OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID}
+};
+
 static SsotQuery keep_source_state = {
-	"INSERT INTO ssot.source_state AS t"
+	"INSERT INTO ssot.source_state"
 	"       (source_id, map_version, read_at, data_through, rows_read, records, quarantined)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7)"
 	" ON CONFLICT (source_id) DO UPDATE"
 	"   SET (map_version, read_at, data_through, rows_read, records, quarantined)"
 	"     = ROW(EXCLUDED.map_version, EXCLUDED.read_at, EXCLUDED.data_through,"
-	"           EXCLUDED.rows_read, EXCLUDED.records, EXCLUDED.quarantined)"
-	" WHERE $8 OR (t.map_version, t.rows_read, t.records, t.quarantined)"
-	"    IS DISTINCT FROM (EXCLUDED.map_version, EXCLUDED.rows_read, EXCLUDED.records,"
-	"                      EXCLUDED.quarantined)",
-	8, {INT4OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID, BOOLOID}
+	"           EXCLUDED.rows_read, EXCLUDED.records, EXCLUDED.quarantined)",
+	7, {INT4OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID}
 };
 
-/* A source whose rows were all known keeps its state: a reload of the same rows
- * advances no timestamp. */
+/*
+ * A source whose rows were all known keeps its state: a reload of the same rows
+ * advances no timestamp, and not even locks the row.
+ */
 static void
 keep_state(const Run *run)
 {
@@ -169,8 +185,10 @@ keep_state(const Run *run)
 	{
 		const SsotIngestFigures *figures = &run->ingest->figures[s];
 		bool		is_rules = s == run->entity->steward;
-		Datum		args[8];
-		bool		nulls[8] = {false};
+		bool		changed;
+		Datum		args[7];
+		Datum		same;
+		bool		isnull;
 
 		if (!figures->attempted && !(is_rules && run->rules_changed))
 			continue;
@@ -181,9 +199,10 @@ keep_state(const Run *run)
 		args[4] = Int64GetDatum(figures->rows_read);
 		args[5] = Int64GetDatum(figures->records);
 		args[6] = Int64GetDatum(figures->quarantined);
-		args[7] = BoolGetDatum(figures->rows_new + figures->rows_changed +
-							   figures->rows_gone > 0 || figures->quarantine_changed);
-		write_config("source_state", &keep_source_state, args, nulls);
+		changed = figures->rows_new + figures->rows_changed + figures->rows_gone > 0 ||
+			figures->quarantine_changed;
+		if (changed || !ssot_query_one(&same_source_state, args, NULL, 1, &same, &isnull))
+			write_config("source_state", &keep_source_state, args, NULL);
 	}
 }
 
@@ -283,7 +302,8 @@ copy_id(TupleTableSlot *slot, void *arg)
 	return true;
 }
 
-/* The touched ids, and those held until now: what stood in their way may be gone. */
+/* The touched ids (NULL: none), and those held until now: what stood in their
+ * way may be gone. */
 static IdCopy
 distinct_ids(const SsotEntity *entity, Tuplestorestate *touched, int64 ntouched)
 {
@@ -296,26 +316,31 @@ distinct_ids(const SsotEntity *entity, Tuplestorestate *touched, int64 ntouched)
 		.nrelations = 1,.relations = &relation,
 	};
 
+	if (touched == NULL)
+	{
+		statement.sql = ssot_sql("SELECT h.%I FROM %T AS h", entity->id_column, entity->held_table);
+		statement.nrelations = 0;
+	}
 	ssot_statement_each(&statement, copy_id, &copy);
 	ssot_restore_user(user);
 	return copy;
 }
 
-static void
-analyze(const char *table)
-{
-	ssot_sql_run(ssot_sql("ANALYZE %T", table));
-}
-
-/* Tables that were empty a moment ago have no statistics to plan with. */
+/*
+ * Tables that were empty a moment ago have no statistics to plan with. Of the
+ * companions only what they are joined by is looked at now, which takes a tenth
+ * of the time; autovacuum looks at the rest.
+ */
 static void
 analyze_first_load(const Run *run)
 {
-	SsotUser	user = ssot_become_owner(run->entity->relid);
+	const SsotEntity *entity = run->entity;
+	SsotUser	user = ssot_become_owner(entity->relid);
 
-	analyze(run->entity->source_table);
-	analyze(run->entity->key_table);
-	analyze(ssot_relation_name(run->entity->relid));
+	ssot_sql_run(ssot_sql("ANALYZE %T (ssot_source, ssot_key, ssot_copy, %I)",
+						  entity->source_table, entity->id_column));
+	ssot_sql_run(ssot_sql("ANALYZE %T (token)", entity->key_table));
+	ssot_sql_run(ssot_sql("ANALYZE %T", ssot_relation_name(entity->relid)));
 	ssot_restore_user(user);
 }
 
@@ -342,11 +367,40 @@ refresh_references(Run *run, Tuplestorestate **touched, int64 *ntouched)
 static bool
 settled_anything(const Run *run)
 {
-	int64		sum = run->settled.created + run->settled.changed + run->settled.held;
+	int64		sum = run->settled.created + run->settled.changed + run->settled.held_written;
 
 	for (int s = 0; s < run->entity->nsources; s++)
 		sum += run->settled.drift_opened[s] + run->settled.drift_closed[s];
 	return sum > 0;
+}
+
+/*
+ * Settle every golden record, or the touched ones and those that are held. The
+ * clock is read before and written after: when rules change or a held record
+ * tries again, perhaps no golden record changes.
+ */
+static void
+settle(Run *run, bool everything, Tuplestorestate *touched, int64 ntouched)
+{
+	IdCopy		ids = {0};
+
+	if (!everything)
+	{
+		ids = distinct_ids(run->entity, touched, ntouched);
+		if (ids.count == 0)
+		{
+			tuplestore_end(ids.ids);
+			return;
+		}
+	}
+	report_progress(run, "settling golden records");
+	if (!run->wrote)
+		run->t = ssot_clock_lock(run->entity);
+	ssot_settle(run->entity, ids.ids, ids.count, run->t, run->run_id, &run->settled);
+	if (settled_anything(run))
+		take_clocks(run);
+	if (ids.ids != NULL)
+		tuplestore_end(ids.ids);
 }
 
 /* Everything from linking to drift. */
@@ -378,28 +432,11 @@ write_run(Run *run)
 	if (run->linking == NULL || !run->linking->first_load)
 		refresh_references(run, &touched, &ntouched);
 
-	if (everything || ntouched > 0)
-	{
-		report_progress(run, "settling golden records");
-		if (everything)
-		{
-			/* when rules change, perhaps no golden record does */
-			if (!run->wrote)
-				run->t = ssot_clock_lock(entity);
-			ssot_settle(entity, NULL, 0, run->t, run->run_id, &run->settled);
-			if (settled_anything(run))
-				take_clocks(run);
-		}
-		else
-		{
-			IdCopy		ids = distinct_ids(entity, touched, ntouched);
-
-			take_clocks(run);
-			ssot_settle(entity, ids.ids, ids.count, run->t, run->run_id, &run->settled);
-		}
-		if (run->linking != NULL && run->linking->first_load)
-			analyze_first_load(run);
-	}
+	settle(run, everything, touched, ntouched);
+	if (run->linking != NULL && run->linking->first_load)
+		analyze_first_load(run);
+	if (touched != NULL)
+		tuplestore_end(touched);
 }
 
 /* ---- the record of the run ----------------------------------------------- */
@@ -430,7 +467,8 @@ figure_row(const Run *run, int s, Datum *values, bool *nulls)
 		memset(nulls, true, sizeof(bool) * FIGURE_COLUMNS);
 		nulls[0] = nulls[8] = nulls[9] = nulls[12] = false;
 		values[0] = CStringGetTextDatum("(golden)");
-		values[8] = Int64GetDatum(run->settled.created + run->settled.changed);
+		values[8] = Int64GetDatum(run->settled.created + run->settled.changed +
+								  (run->linking == NULL ? 0 : run->linking->nmerges));
 		values[9] = Int64GetDatum(run->settled.held);
 	}
 	else
@@ -593,4 +631,32 @@ ssot_reconcile(PG_FUNCTION_ARGS)
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;
+}
+
+/*
+ * ssot.settle(entity regclass)
+ *
+ * The settling pass of a run alone, over every record that is stored: choose
+ * each golden value anew, bring golden, held and drift up to date. Returns how
+ * many golden records were written. Locks as ssot.reconcile.
+ */
+Datum
+ssot_settle_entity(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+	Run			run = {0};
+
+	ssot_require_ownership(relid);
+	run.entity = ssot_entity_load(relid, false);
+	lock_run(&run);
+	run.entity = ssot_entity_load(relid, false);	/* as it is under the lock */
+	run.settled.drift_opened = palloc0(sizeof(int64) * Max(run.entity->nsources, 1));
+	run.settled.drift_closed = palloc0(sizeof(int64) * Max(run.entity->nsources, 1));
+	report_progress(&run, "settling golden records");
+	run.t = ssot_clock_lock(run.entity);
+	ssot_settle(run.entity, NULL, 0, run.t, 0, &run.settled);
+	if (settled_anything(&run))
+		ssot_clock_take(run.entity);
+	end_progress();
+	PG_RETURN_INT64(run.settled.created + run.settled.changed);
 }

@@ -176,16 +176,19 @@ run_job(const Job *job, bool full)
 	{
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
-		if (is_fatal(error))
-			PG_RE_THROW();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
+		/* out of the subtransaction first: the session would be stuck in it */
+		if (is_fatal(error))
+			ReThrowError(error);
 	}
 	PG_END_TRY();
 	if (error == NULL)
 		return true;
+	if (is_fatal(error))
+		ReThrowError(error);
 	ereport(WARNING,
 			(errcode(error->sqlerrcode),
 			 errmsg("reconciliation of \"%s\" failed: %s", job->name, error->message),

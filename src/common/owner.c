@@ -17,6 +17,7 @@
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -58,4 +59,20 @@ ssot_require_ownership(Oid relid)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be owner of table \"%s\"", get_rel_name(relid)),
 				 errhint("Ask the table's owner to do this, or to grant you their role.")));
+}
+
+void
+ssot_require_select(Oid relid)
+{
+	char	   *name;
+
+	if (pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK)
+		return;
+	name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+									  get_rel_name(relid));
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied for table %s", name),
+			 errhint("Ask its owner to: GRANT SELECT ON %s TO %s;", name,
+					 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
 }

@@ -23,4 +23,7 @@ extern void ssot_restore_user(SsotUser user);
 /* Error unless the current user owns the relation or is a member of its owner. */
 extern void ssot_require_ownership(Oid relid);
 
+/* Error with a hint unless the current user may read the whole relation. */
+extern void ssot_require_select(Oid relid);
+
 #endif							/* SSOT_OWNER_H */

@@ -14,8 +14,8 @@
 #include "miscadmin.h"
 #include "utils/guc.h"
 
-static void
-pin(const char *name, const char *value)
+void
+ssot_setting(const char *name, const char *value)
 {
 	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
@@ -26,14 +26,14 @@ ssot_settings_begin(bool big_memory)
 {
 	int			level = NewGUCNestLevel();
 
-	pin("search_path", "pg_catalog, pg_temp");
-	pin("datestyle", "ISO, YMD");
-	pin("intervalstyle", "postgres");
-	pin("timezone", "UTC");
-	pin("extra_float_digits", "1");
-	pin("bytea_output", "hex");
+	ssot_setting("search_path", "pg_catalog, pg_temp");
+	ssot_setting("datestyle", "ISO, YMD");
+	ssot_setting("intervalstyle", "postgres");
+	ssot_setting("timezone", "UTC");
+	ssot_setting("extra_float_digits", "1");
+	ssot_setting("bytea_output", "hex");
 	if (big_memory && maintenance_work_mem > work_mem)
-		pin("work_mem", psprintf("%d", maintenance_work_mem));
+		ssot_setting("work_mem", psprintf("%d", maintenance_work_mem));
 	return level;
 }
 

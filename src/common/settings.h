@@ -15,4 +15,7 @@
 extern int	ssot_settings_begin(bool big_memory);
 extern void ssot_settings_end(int level);
 
+/* One more setting, until the level ends. */
+extern void ssot_setting(const char *name, const char *value);
+
 #endif							/* SSOT_SETTINGS_H */

@@ -4,44 +4,32 @@
  *
  * Text that is stored or compared must not depend on who wrote it: a date
  * written under DateStyle "German" and read under "ISO" would be another date.
- * postgres_fdw has the same need and pins the same settings. Pinning costs some
- * microseconds, so it is left out for types that no setting touches.
+ * Pinning the settings costs some microseconds, so it is left out for types that
+ * none of them touches, and where they are pinned already.
  */
 #include "postgres.h"
 
 #include "ssot.h"
+#include "common/settings.h"
 #include "common/textform.h"
 
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
-#include "utils/guc.h"
+#include "miscadmin.h"
+#include "pgtime.h"
+#include "utils/bytea.h"
+#include "utils/float.h"
 #include "utils/lsyscache.h"
 
-static void
-pin(const char *name, const char *value)
+/* Do the settings already have the values that would be pinned? */
+static bool
+settings_are_pinned(void)
 {
-	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-}
-
-int
-ssot_pin_settings(void)
-{
-	int			level = NewGUCNestLevel();
-
-	pin("DateStyle", "ISO, YMD");
-	pin("IntervalStyle", "postgres");
-	pin("TimeZone", "UTC");
-	pin("extra_float_digits", "1");
-	pin("bytea_output", "hex");
-	pin("lc_monetary", "C");
-	pin("search_path", "pg_catalog");
-	return level;
-}
-
-void
-ssot_unpin_settings(int level)
-{
-	AtEOXact_GUC(true, level);
+	return DateStyle == USE_ISO_DATES && DateOrder == DATEORDER_YMD &&
+		IntervalStyle == INTSTYLE_POSTGRES && extra_float_digits == 1 &&
+		bytea_output == BYTEA_OUTPUT_HEX &&
+		strcmp(pg_get_timezone_name(session_timezone), "UTC") == 0 &&
+		strcmp(namespace_search_path, "pg_catalog, pg_temp") == 0;
 }
 
 void
@@ -67,10 +55,10 @@ ssot_text_form_init(SsotTextForm *form, Oid type)
 		case BPCHAROID:
 		case UUIDOID:
 		case JSONBOID:
-			form->needs_pinning = false;
+			form->depends = false;
 			break;
 		default:
-			form->needs_pinning = true;
+			form->depends = true;
 	}
 }
 
@@ -80,11 +68,11 @@ ssot_text_form(SsotTextForm *form, Datum value)
 	char	   *text;
 	int			level;
 
-	if (!form->needs_pinning)
+	if (!form->depends || settings_are_pinned())
 		return OutputFunctionCall(&form->output, value);
-	level = ssot_pin_settings();
+	level = ssot_settings_begin(false);
 	text = OutputFunctionCall(&form->output, value);
 
-	ssot_unpin_settings(level);
+	ssot_settings_end(level);
 	return text;
 }

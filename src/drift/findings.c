@@ -105,37 +105,47 @@ ssot_ids_relation(const SsotEntity *entity, const char *name,
 }
 
 /*
- * Text forms are compared: format('%s') calls the type's output function, as
- * the comparing did.
+ * Text forms are compared: format('%s') calls the type's output function, as the
+ * comparing did.
  *
- *		(f.kind = 'mismatch'
- *		 AND (f.system_time <= f.winner_time OR f.system_time IS NULL OR f.winner_time IS NULL)
- *		 AND EXISTS (SELECT
- *					   FROM golden_ssot.customer_history AS h
- *					  WHERE h.customer_id = f.id
- *						AND CASE f.field
- *							WHEN 'name' THEN h.name IS NOT NULL AND format('%s', h.name) COLLATE "C" = f.system_value
- *							...
- *							END))
+ *		CASE f.field
+ *			WHEN 'name' THEN h.name IS NOT NULL AND format('%s', h.name) COLLATE "C" = f.system_value
+ *			...
+ *			ELSE false END
  */
 char *
-ssot_stale_condition(const SsotEntity *entity)
+ssot_former_value_condition(const SsotEntity *entity, const char *d)
 {
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	ssot_sql_append(&sql,
-					"(f.kind = 'mismatch'"
-					" AND (f.system_time <= f.winner_time OR f.system_time IS NULL OR f.winner_time IS NULL)"
-					" AND EXISTS (SELECT FROM %T AS h WHERE h.%I = f.id AND CASE f.field",
-					entity->history_table, entity->id_column);
+	ssot_sql_append(&sql, "CASE %s.field", d);
 	for (int i = 0; i < entity->nfields; i++)
 		ssot_sql_append(&sql,
 						" WHEN %L THEN h.%I IS NOT NULL AND"
-						" pg_catalog.format('%%s', h.%I) COLLATE pg_catalog.\"C\" = f.system_value",
-						entity->fields[i].name, entity->fields[i].name, entity->fields[i].name);
-	appendStringInfoString(&sql, " ELSE false END))");
+						" pg_catalog.format('%%s', h.%I) COLLATE pg_catalog.\"C\" = %s.system_value",
+						entity->fields[i].name, entity->fields[i].name,
+						entity->fields[i].name, d);
+	appendStringInfoString(&sql, " ELSE false END");
 	return sql.data;
+}
+
+/*
+ * (f.kind = 'mismatch'
+ *	AND (f.system_time <= f.winner_time OR f.system_time IS NULL OR f.winner_time IS NULL)
+ *	AND EXISTS (SELECT
+ *				  FROM golden_ssot.customer_history AS h
+ *				 WHERE h.customer_id = f.id AND <former value>))
+ */
+char *
+ssot_stale_condition(const SsotEntity *entity)
+{
+	return ssot_sql("(f.kind = 'mismatch'"
+					" AND (f.system_time <= f.winner_time OR f.system_time IS NULL"
+					" OR f.winner_time IS NULL)"
+					" AND EXISTS (SELECT FROM %T AS h WHERE h.%I = f.id AND %s))",
+					entity->history_table, entity->id_column,
+					ssot_former_value_condition(entity, "f"));
 }
 
 char *

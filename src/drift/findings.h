@@ -39,9 +39,13 @@ extern SsotRelation ssot_ids_relation(const SsotEntity *entity, const char *name
 
 /*
  * SQL: is the finding f, a mismatch, a value that was golden before? To be
- * evaluated under ssot_pin_settings(), with findings aliased f.
+ * evaluated under ssot_settings_begin, with findings aliased f.
  */
 extern char *ssot_stale_condition(const SsotEntity *entity);
+
+/* SQL: does the former version h of the golden record have the system value of
+ * row d, which may be a finding or a kept difference, in d's field? */
+extern char *ssot_former_value_condition(const SsotEntity *entity, const char *d);
 
 /* SQL: do f and the kept difference d speak of the same thing? */
 extern char *ssot_same_difference(const SsotEntity *entity);

@@ -23,7 +23,7 @@
 #include "ssot.h"
 #include "common/ident.h"
 #include "common/owner.h"
-#include "common/textform.h"
+#include "common/settings.h"
 #include "drift/findings.h"
 #include "golden/settle.h"
 
@@ -128,11 +128,10 @@ drop_void_reports(Keeper *keeper)
 	SsotStatement statement = {0};
 
 	relations[0] = ssot_findings_relation(keeper->findings, "found");
-	relations[1] = (SsotRelation)
-	{
-		"voided", keeper->voided_desc, keeper->voided,
-			(double) keeper->nvoided
-	};
+	relations[1].name = "voided";
+	relations[1].desc = keeper->voided_desc;
+	relations[1].rows = keeper->voided;
+	relations[1].count = (double) keeper->nvoided;
 	statement.sql = "SELECT f.* FROM found AS f"
 		" WHERE NOT EXISTS (SELECT FROM voided AS v"
 		" WHERE v.id = f.id AND v.report >= f.report)";
@@ -285,7 +284,7 @@ keep_end(void *state)
 {
 	Keeper	   *keeper = (Keeper *) state;
 	SsotUser	user = ssot_become_owner(ssot_companion_oid(keeper->entity->drift_table));
-	int			level = ssot_pin_settings();
+	int			level = ssot_settings_begin(true);
 
 	if (keeper->nvoided > 0)
 		drop_void_reports(keeper);
@@ -295,7 +294,7 @@ keep_end(void *state)
 		change_differences(keeper);
 		open_differences(keeper);
 	}
-	ssot_unpin_settings(level);
+	ssot_settings_end(level);
 	ssot_restore_user(user);
 	tuplestore_end(keeper->findings->rows);
 	if (keeper->voided != NULL)

@@ -50,6 +50,8 @@ ssot_record_time(const SsotRecord *record, const char *field, TimestampTz *time)
 	scalar_text(member_of(&record->times->root, field));
 
 	if (text == NULL)
+		text = ssot_record_detail(record, field, "at"); /* a pin */
+	if (text == NULL)
 	{
 		*time = record->updated_at;
 		return record->has_updated_at;

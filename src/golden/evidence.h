@@ -10,7 +10,8 @@
 
 #include "golden/survivorship.h"
 
-/* Source time of a field: its own, else the record's; false if there is none. */
+/* Source time of a field: its own, that of its pin, else the record's; false if
+ * there is none. */
 extern bool ssot_record_time(const SsotRecord *record, const char *field,
 							 TimestampTz *time);
 

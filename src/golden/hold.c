@@ -228,7 +228,7 @@ upsert_held_sql(const SsotEntity *entity)
 }
 
 int64
-ssot_holds_write(SsotHolds *holds, Tuplestorestate *touched, int64 ntouched)
+ssot_holds_write(SsotHolds *holds, Tuplestorestate *touched, int64 ntouched, int64 *written)
 {
 	const SsotEntity *entity = holds->entity;
 	Oid			argtypes[] = {TIMESTAMPTZOID, INT8OID};
@@ -264,7 +264,7 @@ ssot_holds_write(SsotHolds *holds, Tuplestorestate *touched, int64 ntouched)
 							 ssot_sql("EXISTS (SELECT FROM ssot_touched AS t WHERE t.id = k.%I) AND",
 									  entity->id_column),
 							 entity->id_column, entity->id_column);
-	ssot_statement_run(&statement);
+	*written += ssot_statement_run(&statement);
 
 	if (count > 0)
 	{
@@ -274,7 +274,7 @@ ssot_holds_write(SsotHolds *holds, Tuplestorestate *touched, int64 ntouched)
 		statement.args = args;
 		statement.nulls = nulls;
 		statement.sql = upsert_held_sql(entity);
-		ssot_statement_run(&statement);
+		*written += ssot_statement_run(&statement);
 	}
 	tuplestore_end(held);
 	tuplestore_end(relations[1].rows);

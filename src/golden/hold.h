@@ -59,8 +59,9 @@ extern void ssot_write_merged(const SsotEntity *entity, SsotHolds *holds,
 							  int64 *created, int64 *changed);
 
 /* Bring <entity>_held to what this pass found for the touched ids (NULL: all);
- * returns how many are held. */
-extern int64 ssot_holds_write(SsotHolds *holds, Tuplestorestate *touched, int64 ntouched);
+ * returns how many are held, and adds how many of its rows it wrote. */
+extern int64 ssot_holds_write(SsotHolds *holds, Tuplestorestate *touched, int64 ntouched,
+							  int64 *written);
 
 /* Ids held in this pass, as rows (id); and the golden record that is in force
  * for one of them (*golden NULL: there is none). */
@@ -71,5 +72,12 @@ extern void ssot_held_golden(SsotHolds *holds, Datum id, Datum **golden,
 /* The descriptor of one id, and "is the field fed by any declared source". */
 extern TupleDesc ssot_id_desc(const SsotEntity *entity);
 extern bool ssot_field_is_fed(const SsotEntity *entity, int field);
+
+/* "f1, f2, " with each field of the canonical table, prefixed by g and as its
+ * base type: merged rows have no domains. */
+extern char *ssot_base_values(const SsotEntity *entity);
+
+/* Has the canonical table no row? */
+extern bool ssot_golden_is_empty(const SsotEntity *entity);
 
 #endif							/* SSOT_HOLD_H */

@@ -7,7 +7,8 @@
  * together, so linking looks at those, at the golden records they leave, and at
  * the golden records their tokens lead to; the members of these groups are read
  * whole and put together anew. As groups are closed under tokens, no further
- * group can be concerned.
+ * group can be concerned; records that have no golden id form no group and are
+ * followed from token to token.
  *
  * The grouping is thus what it would be if everything were linked from scratch.
  * Ids are kept where they can be: a golden id stays with its anchor, the first
@@ -90,9 +91,20 @@ add_token(Linker *linker, int node, const char *text)
 	entry->node = node;
 }
 
+/* The token that a record has by its own key. */
+static void
+add_own_token(Linker *linker, int node, int source, const char *key)
+{
+	MemoryContext old = MemoryContextSwitchTo(linker->token_context);
+
+	add_token(linker, node, ssot_record_name(linker->entity, source, key));
+	MemoryContextSwitchTo(old);
+}
+
 static void
 add_token_array(Linker *linker, int node, Datum array)
 {
+	MemoryContext old = MemoryContextSwitchTo(linker->token_context);
 	Datum	   *elements;
 	int			n;
 
@@ -100,6 +112,8 @@ add_token_array(Linker *linker, int node, Datum array)
 					  &elements, NULL, &n);
 	for (int i = 0; i < n; i++)
 		add_token(linker, node, TextDatumGetCString(elements[i]));
+	pfree(elements);
+	MemoryContextSwitchTo(old);
 }
 
 /* The members of this golden record must be put together anew. */
@@ -209,7 +223,6 @@ read_counterparts(Linker *linker)
 static void
 activate_staged(Linker *linker)
 {
-	const SsotEntity *entity = linker->entity;
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(linker->ingest->desc, &TTSOpsMinimalTuple);
 	int			natts = linker->ingest->desc->natts;
 	int			n = 0;
@@ -237,7 +250,7 @@ activate_staged(Linker *linker)
 		}
 		if (node->active)
 		{
-			add_token(linker, n, ssot_record_name(entity, node->source, node->key));
+			add_own_token(linker, n, node->source, node->key);
 			tokens = slot_getattr(slot, natts, &isnull);
 			if (!isnull)
 				add_token_array(linker, n, tokens);
@@ -279,6 +292,73 @@ read_gone(Linker *linker)
 							 " ON s.ssot_key = g.ssot_key AND s.ssot_source = g.ssot_source",
 							 entity->id_column, entity->source_table);
 	ssot_statement_each(&statement, take_gone_id, linker);
+}
+
+/* The golden id that a record had when it went away: (node, golden id). */
+static bool
+take_former_id(TupleTableSlot *slot, void *arg)
+{
+	Linker	   *linker = (Linker *) arg;
+	SsotNode   *node;
+
+	slot_getallattrs(slot);
+	node = &linker->out->nodes[DatumGetInt32(slot->tts_values[0])];
+	node->had_id = true;
+	node->old_id = datumCopy(slot->tts_values[1],
+							 linker->entity->id_typbyval, linker->entity->id_typlen);
+	ssot_linker_open(linker, node->old_id);
+	return true;
+}
+
+/*
+ * A record that comes back gets the golden id that retired with it, and with
+ * the id the pins that people left there.
+ *
+ * SELECT b.node, h.id
+ *   FROM ssot_new AS b
+ *  CROSS JOIN LATERAL (its last version in customer_source_history) AS h
+ *   JOIN golden.customer AS g ON g.customer_id = h.id
+ *  WHERE g.retired_at IS NOT NULL
+ */
+static void
+read_returning(Linker *linker)
+{
+	const SsotEntity *entity = linker->entity;
+	TupleDesc	desc = CreateTemplateTupleDesc(3);
+	SsotRelation relation = {"ssot_new", desc, tuplestore_begin_heap(true, false, work_mem), 0};
+	SsotStatement statement = {.nrelations = 1,.relations = &relation};
+
+	TupleDescInitEntry(desc, 1, "node", INT4OID, -1, 0);
+	TupleDescInitEntry(desc, 2, "ssot_source", INT4OID, -1, 0);
+	TupleDescInitEntry(desc, 3, "ssot_key", TEXTOID, -1, 0);
+	TupleDescInitEntryCollation(desc, 3, C_COLLATION_OID);
+	for (int i = 0; i < linker->out->nstaged; i++)
+	{
+		const SsotNode *node = &linker->out->nodes[i];
+		Datum		values[3];
+		bool		nulls[3] = {false, false, false};
+
+		if (node->stored)
+			continue;
+		values[0] = Int32GetDatum(i);
+		values[1] = Int32GetDatum(entity->sources[node->source].source_id);
+		values[2] = CStringGetTextDatum(node->key);
+		tuplestore_putvalues(relation.rows, desc, values, nulls);
+		relation.count++;
+	}
+	statement.sql = ssot_sql("SELECT b.node, h.id FROM ssot_new AS b"
+							 " CROSS JOIN LATERAL (SELECT v.%I AS id FROM %T AS v"
+							 " WHERE v.ssot_key = b.ssot_key AND v.ssot_source = b.ssot_source"
+							 " AND v.ssot_copy <= 0 AND v.%I IS NOT NULL"
+							 " ORDER BY v.ssot_to DESC LIMIT 1) AS h"
+							 " JOIN %T AS g ON g.%I = h.id"
+							 " WHERE g.retired_at IS NOT NULL",
+							 entity->id_column, entity->source_history_table,
+							 entity->id_column, ssot_relation_name(entity->relid),
+							 entity->id_column);
+	if (relation.count > 0)
+		ssot_statement_each(&statement, take_former_id, linker);
+	tuplestore_end(relation.rows);
 }
 
 /* A record that a token led to: (ssot_source, ssot_key, golden id). */
@@ -391,12 +471,15 @@ take_member(TupleTableSlot *slot, void *arg)
 		if (node->had_id)
 			node->old_id = datumCopy(slot->tts_values[2],
 									 entity->id_typbyval, entity->id_typlen);
+		tuplestore_putvalues(linker->found, linker->ingest->gone_desc,
+							 slot->tts_values, slot->tts_isnull);
+		linker->nfound++;
 	}
 	node = &linker->out->nodes[n];
 	if (node->active)
 		return true;			/* its new tokens count, not the stored ones */
 	node->active = true;
-	add_token(linker, n, ssot_record_name(entity, source, key));
+	add_own_token(linker, n, source, key);
 	if (!slot->tts_isnull[3])
 		add_token_array(linker, n, slot->tts_values[3]);
 	return true;
@@ -404,7 +487,8 @@ take_member(TupleTableSlot *slot, void *arg)
 
 /*
  * The members of the opened groups, and unlinked records that a token leads to,
- * but for what is gone: a union, because an OR would scan the whole table.
+ * but for what is gone or was read in a round before: a union, because an OR would
+ * scan the whole table.
  */
 static char *
 members_sql(const SsotEntity *entity)
@@ -413,6 +497,8 @@ members_sql(const SsotEntity *entity)
 								  " WHERE k.ssot_source = s.ssot_source AND k.ssot_key = s.ssot_key)",
 								  entity->key_table);
 	const char *not_gone = "NOT EXISTS (SELECT FROM ssot_gone AS x"
+	" WHERE x.ssot_source = s.ssot_source AND x.ssot_key = s.ssot_key)"
+	" AND NOT EXISTS (SELECT FROM ssot_seen AS x"
 	" WHERE x.ssot_source = s.ssot_source AND x.ssot_key = s.ssot_key)";
 
 	return ssot_sql("SELECT s.ssot_source, s.ssot_key, s.%I, %s"
@@ -448,25 +534,30 @@ put_names(Linker *linker, Tuplestorestate *names, SsotRelation *tokens)
 	ExecDropSingleTupleTableSlot(slot);
 }
 
+/* One round: the groups and the unlinked records that the tokens from "first" on
+ * lead to; after the first round only those of records without a golden id. */
 static void
-read_groups(Linker *linker)
+read_round(Linker *linker, int64 first, bool again)
 {
 	const SsotEntity *entity = linker->entity;
-	SsotRelation relations[3];
+	SsotRelation relations[4];
 	SsotStatement statement = {.nrelations = 1,.relations = relations};
 	Tuplestorestate *names = tuplestore_begin_heap(true, false, work_mem);
 	int64		nnames = 0;
 
 	relations[0] = (SsotRelation)
 	{
-		"ssot_tokens", token_desc(),
-			tuplestore_begin_heap(true, false, work_mem), 0
+		"ssot_tokens", token_desc(), tuplestore_begin_heap(true, false, work_mem), 0
 	};
-	for (int64 i = 0; i < linker->ntokens; i++)
+	for (int64 i = first; i < linker->ntokens; i++)
+	{
+		if (again && linker->out->nodes[linker->tokens[i].node].had_id)
+			continue;
 		relations[0].count += put_token(linker, relations[0].rows, relations[0].desc,
 										linker->tokens[i].text);
+	}
 	statement.sql = hits_sql(entity);
-	if (linker->ntokens > 0)
+	if (relations[0].count > 0)
 		ssot_statement_each(&statement, take_hit, linker);
 	ssot_linker_read_decisions(linker, names, &nnames);
 	if (nnames > 0)
@@ -479,14 +570,58 @@ read_groups(Linker *linker)
 	};
 	relations[2] = (SsotRelation)
 	{
-		"ssot_gone", linker->ingest->gone_desc,
-			linker->ingest->gone, linker->ingest->ngone
+		"ssot_gone", linker->ingest->gone_desc, linker->ingest->gone, linker->ingest->ngone
 	};
-	statement.nrelations = 3;
+	relations[3] = (SsotRelation)
+	{
+		"ssot_seen", linker->ingest->gone_desc, linker->seen, linker->nseen
+	};
+	statement.nrelations = 4;
 	statement.sql = members_sql(entity);
 	if (relations[0].count > 0 || linker->ngroups > 0)
 		ssot_statement_each(&statement, take_member, linker);
 	tuplestore_end(relations[0].rows);
+}
+
+/* What a round found may not be read again; while it was under way, the list of
+ * what was read before could not grow. */
+static void
+add_found_to_seen(Linker *linker)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(linker->ingest->gone_desc, &TTSOpsMinimalTuple);
+
+	tuplestore_rescan(linker->found);
+	while (tuplestore_gettupleslot(linker->found, true, false, slot))
+		tuplestore_puttupleslot(linker->seen, slot);
+	ExecDropSingleTupleTableSlot(slot);
+	tuplestore_clear(linker->found);
+	linker->nseen += linker->nfound;
+	linker->nfound = 0;
+}
+
+/*
+ * Read what the staged records leave and join. Records with a golden id are
+ * closed under tokens; what has none (creates => false) hangs together by tokens
+ * alone, so these are followed until they lead to nothing new.
+ */
+static void
+read_groups(Linker *linker)
+{
+	int64		first = 0;
+	bool		again = false;
+
+	do
+	{
+		int64		next = linker->ntokens;
+
+		CHECK_FOR_INTERRUPTS();
+		read_round(linker, first, again);
+		tuplestore_clear(linker->groups);
+		linker->ngroups = 0;
+		add_found_to_seen(linker);
+		first = next;
+		again = true;
+	} while (linker->ntokens > first);
 }
 
 static Linker *
@@ -505,11 +640,15 @@ create_linker(const SsotEntity *entity, const SsotIngest *ingest)
 	linker->token_capacity = 2 * linker->node_capacity;
 	linker->tokens = MemoryContextAllocHuge(CurrentMemoryContext,
 											sizeof(TokenEntry) * linker->token_capacity);
+	linker->token_context = AllocSetContextCreate(CurrentMemoryContext, "ssot tokens",
+												  ALLOCSET_DEFAULT_SIZES);
 	linker->pair_capacity = linker->node_capacity;
 	linker->pairs = MemoryContextAllocHuge(CurrentMemoryContext,
 										   sizeof(SsotPair) * linker->pair_capacity);
 	linker->id_desc = ssot_id_desc(entity);
 	linker->groups = tuplestore_begin_heap(true, false, work_mem);
+	linker->seen = tuplestore_begin_heap(true, false, work_mem);
+	linker->found = tuplestore_begin_heap(true, false, work_mem);
 	out->touched = tuplestore_begin_heap(true, false, work_mem);
 	out->linked = palloc0(sizeof(int64) * Max(entity->nsources, 1));
 	fmgr_info_copy(&linker->id_cmp, &type->cmp_proc_finfo, CurrentMemoryContext);
@@ -553,6 +692,7 @@ ssot_link(const SsotEntity *entity, const SsotIngest *ingest)
 	activate_staged(linker);
 	if (!out->first_load)
 	{
+		read_returning(linker);
 		read_gone(linker);
 		read_groups(linker);
 	}
@@ -560,6 +700,8 @@ ssot_link(const SsotEntity *entity, const SsotIngest *ingest)
 		read_first_decisions(linker);
 	ssot_regroup(linker);
 	tuplestore_end(linker->groups);
+	tuplestore_end(linker->seen);
+	tuplestore_end(linker->found);
 	return out;
 }
 
@@ -577,5 +719,7 @@ ssot_relink(const SsotEntity *entity, const SsotIngest *ingest, const SsotRelink
 	read_groups(linker);
 	ssot_regroup(linker);
 	tuplestore_end(linker->groups);
+	tuplestore_end(linker->seen);
+	tuplestore_end(linker->found);
 	return linker->out;
 }

@@ -17,7 +17,7 @@ typedef struct SsotNode
 	const char *key;
 	bool		active;			/* its links are being decided */
 	bool		stored;			/* there was a record of this key before */
-	bool		had_id;
+	bool		had_id;			/* or gets back the id that retired with it */
 	bool		has_id;
 	bool		leaves;			/* a person takes it out of its golden record */
 	Datum		old_id;

@@ -253,13 +253,21 @@ remove_lost(Merge *merge, TimestampTz t)
 	ssot_restore_user(user);
 
 	user = ssot_become_owner(ssot_companion_oid("ssot.merged_id"));
-	run(merge, t, ssot_sql("INSERT INTO ssot.merged_id (entity, lost_id, kept_id, merged_at, reason, operation)"
-						   " SELECT %L, m.lost::pg_catalog.text, m.kept::pg_catalog.text, $1,"
+	/* what was merged into a lost id before is what that has become */
+	run(merge, t, ssot_sql("UPDATE ssot.merged_id AS o SET kept_id = m.kept::pg_catalog.text"
+						   " FROM ssot_merges AS m"
+						   " WHERE o.entity = %L AND o.kept_id = m.lost::pg_catalog.text",
+						   entity->name), NULL, NULL);
+	run(merge, t, ssot_sql("INSERT INTO ssot.merged_id"
+						   " (entity, lost_id, kept_id, into_id, merged_at, reason, operation)"
+						   " SELECT %L, m.lost::pg_catalog.text, m.kept::pg_catalog.text,"
+						   " m.kept::pg_catalog.text, $1,"
 						   " coalesce($4, 'records share a key (run ' || $2 || ')', 'merged by ' || $3), $5"
 						   " FROM ssot_merges AS m"
 						   " ON CONFLICT (entity, lost_id) DO UPDATE"
-						   " SET kept_id = EXCLUDED.kept_id, merged_at = EXCLUDED.merged_at,"
-						   " reason = EXCLUDED.reason, operation = EXCLUDED.operation", entity->name),
+						   " SET kept_id = EXCLUDED.kept_id, into_id = EXCLUDED.into_id,"
+						   " merged_at = EXCLUDED.merged_at, reason = EXCLUDED.reason,"
+						   " operation = EXCLUDED.operation", entity->name),
 		NULL, NULL);
 	ssot_restore_user(user);
 }

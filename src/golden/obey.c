@@ -47,7 +47,8 @@
 /* ---- which decisions ----------------------------------------------------- */
 
 /* The names that were met; decisions and groups of "fresh" ones are not known. */
-typedef struct Search
+typedef struct SsotDecisionSearch Search;
+struct SsotDecisionSearch
 {
 	Linker	   *linker;
 	HTAB	   *known;			/* of NameEntry */
@@ -57,7 +58,8 @@ typedef struct Search
 	int64		nfresh;
 	Tuplestorestate *mentioned; /* by decisions */
 	int64	   *nmentioned;
-} Search;
+	int			nnodes;			/* whose names were met */
+};
 
 typedef struct NameEntry
 {
@@ -233,43 +235,61 @@ compare_decisions(const ListCell *a, const ListCell *b)
 	return x < y ? -1 : x > y;
 }
 
+static Search *
+create_search(Linker *linker)
+{
+	Search	   *search = palloc0(sizeof(Search));
+	HASHCTL		control = {.keysize = sizeof(int64),.entrysize = sizeof(int64)};
+
+	control.hcxt = CurrentMemoryContext;
+	search->linker = linker;
+	search->known = create_name_table();
+	search->decisions = hash_create("ssot decisions", 64, &control,
+									HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	search->name_desc = ssot_name_desc();
+	return search;
+}
+
+/* Groups are read in rounds (link.c): what an earlier one met is known. */
 void
 ssot_linker_read_decisions(Linker *linker, Tuplestorestate *names, int64 *nnames)
 {
-	Search		search = {.linker = linker,.mentioned = names,.nmentioned = nnames};
-	HASHCTL		control = {.keysize = sizeof(int64),.entrysize = sizeof(int64)};
+	Search	   *search = linker->search;
 
-	if (!ssot_decisions_exist(linker->entity))
+	if (search == NULL && !linker->no_decisions)
+		linker->no_decisions = !ssot_decisions_exist(linker->entity);
+	if (linker->no_decisions)
 		return;
-	control.hcxt = CurrentMemoryContext;
-	search.known = create_name_table();
-	search.decisions = hash_create("ssot decisions", 64, &control,
-								   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	search.name_desc = ssot_name_desc();
-	search.fresh = tuplestore_begin_heap(true, false, work_mem);
-	for (int i = 0; i < linker->out->nnodes; i++)
-		if (linker->out->nodes[i].active)
-			meet_name(&search, ssot_record_name(linker->entity, linker->out->nodes[i].source,
-												linker->out->nodes[i].key), false);
-	if (!linker->out->first_load)
-		meet_opened(&search);
-
-	while (search.nfresh > 0)
+	if (search == NULL)
+		search = linker->search = create_search(linker);
+	search->mentioned = names;
+	search->nmentioned = nnames;
+	search->fresh = tuplestore_begin_heap(true, false, work_mem);
+	search->nfresh = 0;
+	for (; search->nnodes < linker->out->nnodes; search->nnodes++)
 	{
-		Tuplestorestate *turn = search.fresh;
-		int64		nturn = search.nfresh;
+		const SsotNode *node = &linker->out->nodes[search->nnodes];
+
+		if (node->active)
+			meet_name(search, ssot_record_name(linker->entity, node->source, node->key), false);
+	}
+	if (!linker->out->first_load)
+		meet_opened(search);
+
+	while (search->nfresh > 0)
+	{
+		Tuplestorestate *turn = search->fresh;
+		int64		nturn = search->nfresh;
 
 		CHECK_FOR_INTERRUPTS();
-		search.fresh = tuplestore_begin_heap(true, false, work_mem);
-		search.nfresh = 0;
-		follow_decisions(&search, turn, nturn);
+		search->fresh = tuplestore_begin_heap(true, false, work_mem);
+		search->nfresh = 0;
+		follow_decisions(search, turn, nturn);
 		if (!linker->out->first_load)
-			follow_to_groups(&search, turn);
+			follow_to_groups(search, turn);
 		tuplestore_end(turn);
 	}
-	tuplestore_end(search.fresh);
-	hash_destroy(search.known);
-	hash_destroy(search.decisions);
+	tuplestore_end(search->fresh);
 	list_sort(linker->decisions, compare_decisions);
 }
 

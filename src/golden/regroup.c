@@ -47,6 +47,14 @@ compare_tokens(const void *a, const void *b)
 }
 
 static void
+free_tokens(Linker *linker)
+{
+	pfree(linker->tokens);
+	MemoryContextDelete(linker->token_context);
+}
+
+/* Decisions may need the tokens again; without any they are done with. */
+static void
 pair_by_tokens(Linker *linker)
 {
 	qsort(linker->tokens, linker->ntokens, sizeof(TokenEntry), compare_tokens);
@@ -54,6 +62,8 @@ pair_by_tokens(Linker *linker)
 		if (linker->tokens[i].hash == linker->tokens[i - 1].hash &&
 			strcmp(linker->tokens[i].text, linker->tokens[i - 1].text) == 0)
 			ssot_linker_pair(linker, linker->tokens[i - 1].node, linker->tokens[i].node);
+	if (linker->decisions == NIL)
+		free_tokens(linker);
 }
 
 static bool
@@ -347,7 +357,8 @@ assign_ids(Linker *linker, const int *cluster, int *holder)
 				node->id = linker->wish->new_id;
 		}
 		if (node->has_id &&
-			(!node->had_id || ssot_linker_compare_ids(linker, node->id, node->old_id) != 0))
+			(!node->had_id || !node->stored ||
+			 ssot_linker_compare_ids(linker, node->id, node->old_id) != 0))
 			out->linked[node->source]++;
 		if (node->had_id)
 			ssot_linker_touch(linker, node->old_id);
@@ -373,8 +384,14 @@ ssot_regroup(Linker *linker)
 	pair_with_anchors(linker, order, n);
 	pair_as_wished(linker, order, n);
 	ssot_linker_cluster(linker, cluster);
+	if (linker->decisions != NIL)
+		free_tokens(linker);
+	pfree(linker->pairs);
 	for (int i = 0; i < out->nnodes; i++)
 		holder[i] = -1;
 	claim_ids(linker, cluster, order, n, holder);
 	assign_ids(linker, cluster, holder);
+	pfree(order);
+	pfree(holder);
+	pfree(cluster);
 }

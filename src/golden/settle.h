@@ -14,6 +14,7 @@ typedef struct SsotSettleFigures
 	int64		created;		/* golden records inserted */
 	int64		changed;		/* updated, retired or brought back */
 	int64		held;			/* held after this run, of those touched */
+	int64		held_written;	/* of them new, different, or no longer held */
 	int64	   *drift_opened;	/* by source index */
 	int64	   *drift_closed;
 } SsotSettleFigures;
@@ -65,6 +66,13 @@ extern void ssot_settle_ids(const SsotEntity *entity, const Datum *ids, int nids
  * copies and aliases are included (copy <> 0).
  */
 extern void ssot_groups_each(const SsotEntity *entity, Tuplestorestate *touched,
+							 int64 ntouched, SsotGroupCallback callback, void *arg);
+
+/*
+ * The same under the caller's snapshot, for functions that only read: in the
+ * order of the ids, and with a group of no records for an id without any.
+ */
+extern void ssot_groups_read(const SsotEntity *entity, Tuplestorestate *touched,
 							 int64 ntouched, SsotGroupCallback callback, void *arg);
 
 #endif							/* SSOT_SETTLE_H */

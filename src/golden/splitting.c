@@ -400,7 +400,7 @@ static SsotQuery stewards_of_lost = {
 	"    SELECT $2 COLLATE pg_catalog.\"C\""
 	"    UNION"
 	"    SELECT m.lost_id FROM came AS c"
-	"      JOIN ssot.merged_id AS m ON m.entity = $1 AND m.kept_id = c.id)"
+	"      JOIN ssot.merged_id AS m ON m.entity = $1 AND m.into_id = c.id)"
 	" SELECT $3 || ':' || c.id FROM came AS c",
 	3, {TEXTOID, TEXTOID, TEXTOID}
 };
@@ -418,8 +418,17 @@ followers_of_lost(const SsotEntity *entity, const char *lost)
 	return names;
 }
 
+/* What had been merged into the lost id resolves to it again. */
 static SsotQuery forget_merge = {
-	"DELETE FROM ssot.merged_id AS m WHERE m.entity = $1 AND m.lost_id = $2",
+	"WITH RECURSIVE came (id) AS ("
+	"    SELECT $2 COLLATE pg_catalog.\"C\""
+	"    UNION"
+	"    SELECT m.lost_id FROM came AS c"
+	"      JOIN ssot.merged_id AS m ON m.entity = $1 AND m.into_id = c.id),"
+	" again AS ("
+	"    UPDATE ssot.merged_id AS m SET kept_id = $2 FROM came AS c"
+	"     WHERE m.entity = $1 AND m.lost_id = c.id AND c.id <> $2)"
+	" DELETE FROM ssot.merged_id AS m WHERE m.entity = $1 AND m.lost_id = $2",
 	2, {TEXTOID, TEXTOID}
 };
 

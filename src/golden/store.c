@@ -61,6 +61,15 @@ offer_tokens(Store *store, const SsotNode *node, Datum tokens, bool no_tokens)
 		ssot_references_offer(store->references, TextDatumGetCString(elements[i]), node->id);
 }
 
+static bool
+has_references(const SsotEntity *entity)
+{
+	for (int f = 0; f < entity->nfields; f++)
+		if (OidIsValid(entity->fields[f].references))
+			return true;
+	return false;
+}
+
 static void
 gather_references(Store *store, TupleTableSlot *slot, MemoryContext row)
 {
@@ -363,7 +372,8 @@ ssot_store_records(const SsotEntity *entity, const SsotIngest *ingest,
 		"ssot_gone", ingest->gone_desc, ingest->gone, ingest->ngone
 	};
 
-	gather_references(&store, slot, row);
+	if (has_references(entity))
+		gather_references(&store, slot, row);
 	finish_rows(&store, slot, row);
 	gather_moved(&store);
 	if (!linking->first_load)

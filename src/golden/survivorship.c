@@ -23,6 +23,7 @@
 #include "postgres.h"
 
 #include "ssot.h"
+#include "golden/evidence.h"
 #include "golden/survivorship.h"
 
 #include "catalog/pg_collation.h"
@@ -132,6 +133,23 @@ compare_values(SsotSurvivor *survivor, int f,
 	return result;
 }
 
+/* Foreign keys are ordered by the tokens that sources name their targets by: ids
+ * are given out in order of arrival, and arrival may not decide. */
+static int
+compare_references(SsotSurvivor *survivor, int f, const SsotRecord *a, const SsotRecord *b)
+{
+	char	   *x = ssot_record_ref(a, survivor->entity->fields[f].name);
+	char	   *y = ssot_record_ref(b, survivor->entity->fields[f].name);
+	int			result;
+
+	if (a->nulls[f] || b->nulls[f] || x == NULL || y == NULL)
+		return compare_values(survivor, f, a, b);
+	result = strcmp(x, y);
+	pfree(x);
+	pfree(y);
+	return result;
+}
+
 static bool
 jsonb_has_key(Jsonb *object, const char *name)
 {
@@ -188,7 +206,8 @@ same_system_record(const SsotEntity *entity, const SsotRecord *a, const SsotReco
 }
 
 /* Does an earlier part of the same system record have a value for the field?
- * Records come in source order, which is rank order. */
+ * Records come in source order, which is rank order. A part that is never
+ * believed (a consumer's) has no say. */
 static bool
 shadowed(SsotSurvivor *survivor, const SsotGroup *group, int r, int f)
 {
@@ -196,7 +215,7 @@ shadowed(SsotSurvivor *survivor, const SsotGroup *group, int r, int f)
 	{
 		const SsotRecord *part = &group->records[p];
 
-		if (part->copy == 0 && !part->nulls[f] &&
+		if (part->copy == 0 && !part->nulls[f] && authority_of(survivor, f, part) >= 0 &&
 			same_system_record(survivor->entity, part, &group->records[r]))
 			return true;
 	}
@@ -224,7 +243,7 @@ says_nothing_there(SsotSurvivor *survivor, const SsotGroup *group, int r, int f)
 		const SsotRecord *part = &group->records[p];
 
 		/* the system does say something, in another part */
-		if (part->copy == 0 && !part->nulls[f] &&
+		if (part->copy == 0 && !part->nulls[f] && authority_of(survivor, f, part) >= 0 &&
 			same_system_record(entity, part, record))
 			return false;
 	}
@@ -389,7 +408,8 @@ compare_candidates(SsotSurvivor *survivor, const SsotGroup *group, int f,
 	if (result != 0)
 		return result;
 	*rule = SSOT_RULE_VALUE;
-	result = compare_values(survivor, f, a, b);
+	result = OidIsValid(entity->fields[f].references) ?
+		compare_references(survivor, f, a, b) : compare_values(survivor, f, a, b);
 	if (result != 0)
 		return result;
 	*rule = SSOT_RULE_KEY;
@@ -438,6 +458,22 @@ find_pin(SsotSurvivor *survivor, const SsotGroup *group, int f)
 		winner.record : -1;
 }
 
+/* A group survives from one system record: where that has parts, each value
+ * comes from the first part that has it. */
+static int
+part_with_value(SsotSurvivor *survivor, const SsotGroup *group, int r, int f)
+{
+	for (int p = 0; p < group->nrecords; p++)
+	{
+		const SsotRecord *part = &group->records[p];
+
+		if (part->copy == 0 && !part->nulls[f] && authority_of(survivor, f, part) >= 0 &&
+			(p == r || same_system_record(survivor->entity, part, &group->records[r])))
+			return p;
+	}
+	return r;
+}
+
 static bool
 in_group(SsotSurvivor *survivor, int f)
 {
@@ -472,12 +508,33 @@ ssot_survive(SsotSurvivor *survivor, const SsotGroup *group,
 				winners[f].record = pin;
 				winners[f].rule = SSOT_RULE_PIN;
 			}
-			else if (survivor->orders[f].group_leader != f && winners[f].record >= 0)
-				winners[f].rule = SSOT_RULE_GROUP;
+			else if (winners[f].record >= 0)
+			{
+				winners[f].record = part_with_value(survivor, group, winners[f].record, f);
+				if (survivor->orders[f].group_leader != f)
+					winners[f].rule = SSOT_RULE_GROUP;
+			}
 		}
 		nulls[f] = winners[f].record < 0 || group->records[winners[f].record].nulls[f];
 		values[f] = nulls[f] ? (Datum) 0 : group->records[winners[f].record].values[f];
 	}
+}
+
+bool
+ssot_is_candidate(SsotSurvivor *survivor, const SsotGroup *group, int r, int f)
+{
+	if (!in_group(survivor, f))
+		return is_candidate(survivor, group, r, f);
+	return is_pin(survivor, &group->records[r], f) ||
+		is_group_candidate(survivor, group, r, survivor->orders[f].group_leader);
+}
+
+int
+ssot_compare_candidates(SsotSurvivor *survivor, const SsotGroup *group, int f,
+						int ra, int rb, SsotRule *rule)
+{
+	return compare_candidates(survivor, group, survivor->orders[f].group_leader,
+							  ra, rb, rule);
 }
 
 int

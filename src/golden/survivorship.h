@@ -32,6 +32,11 @@ typedef struct SsotGroup
 	Datum		id;
 	int			nrecords;
 	SsotRecord *records;
+
+	/* The golden row in force, by field index; NULL if there is none. */
+	Datum	   *golden;
+	bool	   *golden_nulls;
+	bool		golden_retired;
 } SsotGroup;
 
 /* Parts of one system record (same system, same key), joined field by field:
@@ -89,6 +94,15 @@ extern SsotSurvivor *ssot_survivor_create(const SsotEntity *entity);
  */
 extern void ssot_survive(SsotSurvivor *survivor, const SsotGroup *group,
 						 SsotWinner *winners, Datum *values, bool *nulls);
+
+/*
+ * For explaining: is record r in the race for field f, and which of two records
+ * that are comes first (negative: ra) by which rule. In a field group the
+ * group's first field speaks for all, pins apart.
+ */
+extern bool ssot_is_candidate(SsotSurvivor *survivor, const SsotGroup *group, int r, int f);
+extern int	ssot_compare_candidates(SsotSurvivor *survivor, const SsotGroup *group, int f,
+									int ra, int rb, SsotRule *rule);
 
 /* Join the parts; returns the number of system records (array and contents are
  * in the current memory context). */

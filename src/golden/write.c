@@ -71,6 +71,17 @@ base_value(const SsotField *field)
 										 FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
 }
 
+char *
+ssot_base_values(const SsotEntity *entity)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int f = 0; f < entity->nfields; f++)
+		appendStringInfo(&buf, "%s, ", base_value(&entity->fields[f]));
+	return buf.data;
+}
+
 /* Does the golden row differ from the merged one? Compares images, not
  * equality: a change of letter case in a citext column is a change. Two bare
  * ROW()s would be compared column by column, which needs an operator for each
@@ -388,8 +399,8 @@ static SsotQuery deferred_constraints = {
 	1, {OIDOID}
 };
 
-static bool
-table_is_empty(const SsotEntity *entity)
+bool
+ssot_golden_is_empty(const SsotEntity *entity)
 {
 	Datum		value;
 	bool		isnull;
@@ -418,7 +429,7 @@ ssot_write_merged(const SsotEntity *entity, SsotHolds *holds, SsotMerged *merged
 		writer.immediate = ssot_sql("SET CONSTRAINTS %s IMMEDIATE", names.data);
 		writer.deferred = ssot_sql("SET CONSTRAINTS %s DEFERRED", names.data);
 	}
-	writer.empty = table_is_empty(entity);
+	writer.empty = ssot_golden_is_empty(entity);
 	writer.history = history_sql(entity);
 	writer.write = write_sql(entity, writer.empty);
 	write_or_hold(&writer, merged);

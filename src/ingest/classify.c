@@ -7,7 +7,9 @@
  * force, the others are superseded copies; rows that say the same are copies
  * of each other. Where the latest time belongs to rows that say different
  * things, or there is no time, nobody can tell which is right: those rows are
- * refused, unless one of them was accepted before. Example, without times:
+ * refused, unless one of them was accepted before; the next latest time then
+ * decides. Once a row of the key is refused, the stored one in force stays
+ * where nothing at least as new can take its place. Example, without times:
  *
  *		stored	source		in force	refused
  *		-		A			A
@@ -18,7 +20,8 @@
  *		A		-			-					(gone)
  *
  * The order of rows in the source never decides: candidates are put in order
- * of time, content and image.
+ * of time, content and image. Of what is stored only the row in force matters,
+ * so what was superseded before leaves no trace.
  */
 #include "postgres.h"
 
@@ -146,15 +149,18 @@ stored_in_force(SsotCandidate *candidates, int n)
 	return NULL;
 }
 
-/* Was the row accepted before, whether or not it was evaluated again? */
+/*
+ * Is the row the stored one, perhaps evaluated again? Where the mapping has
+ * changed, images differ; the row is then known by what it says.
+ */
 static bool
 is_known(const SsotContents *contents, const SsotCandidate *row, const SsotCandidate *stored)
 {
-	if (row->stored)
+	if (row == stored)
 		return true;
 	return stored != NULL &&
 		(ssot_compare_column(contents, SSOT_REC_IMAGE, row, stored) == 0 ||
-		 compare_candidates(contents, row, stored) == 0);
+		 (compare_times(row, stored) == 0 && compare_candidates(contents, row, stored) == 0));
 }
 
 /*
@@ -196,7 +202,7 @@ settle_tie(const SsotContents *contents, SsotCandidate **pool, int *npool, int t
 	{
 		if (pool[i] == known)
 			continue;
-		if (i >= tied || pool[i]->stored ||
+		if (i >= tied ||
 			(known != NULL && compare_candidates(contents, pool[i], known) == 0))
 			kept[nkept++] = pool[i];
 		else
@@ -258,18 +264,35 @@ compare_with_stored(const SsotContents *contents, SsotCandidate *candidates, int
 	verdict->fate = changed || nstored != verdict->nrows ? SSOT_KEY_CHANGED : SSOT_KEY_UNCHANGED;
 }
 
+/*
+ * May the stored row in force serve as the last good one? Its raw row is gone or
+ * has turned into one that was refused; where it was merely evaluated again, it
+ * is among the candidates already.
+ */
+static bool
+is_last_good(const SsotContents *contents, const SsotCandidate *stored,
+			 const SsotCandidate *candidates, int n)
+{
+	if (stored == NULL || stored->seen)
+		return false;
+	for (int i = 0; i < n; i++)
+		if (!candidates[i].stored && is_known(contents, &candidates[i], stored))
+			return false;
+	return true;
+}
+
 void
 ssot_classify(const SsotContents *contents, SsotCandidate *candidates, int ncandidates,
 			  bool some_refused, SsotVerdict *verdict)
 {
 	SsotCandidate **pool = palloc(sizeof(SsotCandidate *) * (ncandidates + 1));
 	SsotCandidate *stored = stored_in_force(candidates, ncandidates);
+	bool		last_good = is_last_good(contents, stored, candidates, ncandidates);
 	int			npool = 0;
 
 	memset(verdict, 0, sizeof(*verdict));
 	for (int i = 0; i < ncandidates; i++)
-		if (!candidates[i].stored || candidates[i].seen ||
-			(some_refused && &candidates[i] == stored))
+		if (!candidates[i].stored || candidates[i].seen)
 			pool[npool++] = &candidates[i];
 
 	for (;;)
@@ -277,18 +300,20 @@ ssot_classify(const SsotContents *contents, SsotCandidate *candidates, int ncand
 		int			tied;
 
 		qsort_arg(pool, npool, sizeof(SsotCandidate *), compare_pooled, unconstify(SsotContents *, contents));
-		tied = npool < 2 ? 0 : count_tied(contents, pool, npool);
-		if (tied == 0)
-			break;
-		if (settle_tie(contents, pool, &npool, tied, stored, verdict))
-			break;
 
-		/* The next latest decides; what was in force stays a candidate. */
-		if (stored != NULL && !stored->seen && !some_refused)
+		/* Nothing older takes its place because something newer was refused. */
+		if (some_refused && last_good &&
+			(npool == 0 || compare_times(stored, pool[0]) < 0))
 		{
-			some_refused = true;
-			pool[npool++] = stored;
+			memmove(pool + 1, pool, sizeof(SsotCandidate *) * npool);
+			pool[0] = stored;
+			npool++;
+			break;
 		}
+		tied = npool < 2 ? 0 : count_tied(contents, pool, npool);
+		if (tied == 0 || settle_tie(contents, pool, &npool, tied, stored, verdict))
+			break;
+		some_refused = true;
 	}
 	verdict->nrows = npool;
 	verdict->rows = pool;

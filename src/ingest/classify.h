@@ -23,8 +23,8 @@ typedef struct SsotCandidate
 	bool	   *nulls;
 	int64		ordinal;		/* of its raw row, where it was evaluated */
 	bool		stored;			/* it is in the companion */
-	bool		seen;			/* stored, and its raw row is still in the
-								 * source */
+	bool		seen;			/* stored in force; its raw row was read
+								 * unchanged */
 	bool		refused;		/* out: to be quarantined */
 } SsotCandidate;
 
@@ -49,8 +49,8 @@ typedef struct SsotVerdict
 } SsotVerdict;
 
 /*
- * Decide one key. "some_refused": a row of this key could not be evaluated, so
- * the stored row in force is the last good one. Allocates in the current memory
+ * Decide one key. "some_refused": a row of this key could not be evaluated; the
+ * stored row in force may be the last good one. Allocates in the current memory
  * context.
  */
 extern void ssot_classify(const SsotContents *contents, SsotCandidate *candidates,

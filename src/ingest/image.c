@@ -48,7 +48,7 @@ typedef struct IndexSlot
 {
 	uint32		tag;
 	uint32		entry;
-}			IndexSlot;
+} IndexSlot;
 
 /* What is kept on disk of an image of a later partition. */
 typedef struct SpilledImage

@@ -4,7 +4,7 @@
  *
  * One run over the sources of an entity:
  *
- *		images.c, reader.c	each source is read once; rows whose image is stored
+ *		image.c, reader.c	each source is read once; rows whose image is stored
  *							stop there, the others wait in a tuplestore
  *		mapper.c, evaluate.c,
  *		protect.c			the others are mapped and tested, row by row

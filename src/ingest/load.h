@@ -35,9 +35,7 @@ typedef struct SsotIngestFigures
  * alias), copies 1.. superseded. Rows follow ssot_record_desc(entity, true),
  * ordered by source index, key (bytes), copy; id, from and resolved foreign
  * keys are still NULL (a foreign key that goes through a crosswalk has its token
- * in ssot_refs, and its field NULL). One column says more than that: ssot_from
- * is set, to what is stored, where the stored row of that key and copy is the
- * same but for its image; it may be updated in place, without history. "gone" holds (ssot_source int4, ssot_key
+ * in ssot_refs, and its field NULL). "gone" holds (ssot_source int4, ssot_key
  * text) of keys with no row left. Keys that did not change appear in neither.
  */
 typedef struct SsotIngest

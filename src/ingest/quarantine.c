@@ -253,7 +253,7 @@ top_reasons(List *reasons)
 
 		if (foreach_current_index(lc) == 3)
 			break;
-		appendStringInfo(&buf, "%s%lld rows: ", buf.len > 0 ? "; " : "",
+		appendStringInfo(&buf, "%s%lld x ", buf.len > 0 ? "; " : "",
 						 (long long) reason->count);
 		if (reason->field != NULL)
 			appendStringInfo(&buf, "field \"%s\": ", reason->field);

@@ -145,6 +145,7 @@ open_reader(SsotReader *reader, const SsotEntity *entity, int index, bool full,
 	reader->mapper = ssot_mapper_create(entity, source, RelationGetRelid(rel), blank);
 	reader->anew = full || source->grain_part || mapping_changed(source);
 	reader->sql = reading_query(reader);
+	ssot_keyset_init(&reader->concerned, "key", TEXTOID);
 	table_close(rel, NoLock);
 
 	columns = palloc(sizeof(AttrNumber) * (reader->desc->natts + 1));
@@ -172,6 +173,7 @@ void
 ssot_reader_close(SsotReader *reader)
 {
 	tuplestore_end(reader->changed);
+	ssot_keyset_end(&reader->concerned);
 	ssot_mapper_free(reader->mapper);
 }
 
@@ -217,14 +219,17 @@ take_stored(TupleTableSlot *slot, void *arg)
 			reader->latest = time;
 		reader->has_time = true;
 	}
-	if (!reader->anew && !slot->tts_isnull[1] &&
-		ssot_image_is_kept(copy, slot->tts_isnull[3] ? 0 : DatumGetInt64(slot->tts_values[3])))
+	if (reader->anew)
+		return true;
+	if (copy > 0)
+		ssot_keyset_add(&reader->concerned, slot->tts_values[3]);
+	else if (!slot->tts_isnull[1])
 		ssot_images_add(state->images, (uint64) DatumGetInt64(slot->tts_values[1]), reader->index);
 	return true;
 }
 
 static const char *const stored_images =
-"SELECT s.ssot_source, s.ssot_image, s.ssot_copy, s.ssot_tokens, s.ssot_updated_at\n"
+"SELECT s.ssot_source, s.ssot_image, s.ssot_copy, s.ssot_key, s.ssot_updated_at\n"
 "FROM %T AS s\n"
 "WHERE s.ssot_source = ANY ($1)";
 

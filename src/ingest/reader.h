@@ -8,6 +8,7 @@
 #include "utils/tuplestore.h"
 
 #include "ingest/image.h"
+#include "ingest/keyset.h"
 #include "ingest/mapper.h"
 
 /* A source in a run. */
@@ -30,6 +31,7 @@ typedef struct SsotReader
 	int64		superseded;
 	bool		has_time;
 	TimestampTz latest;
+	SsotKeySet	concerned;		/* keys whose rows must be looked at together */
 
 	/* What was read. */
 	int64		rows_read;
@@ -49,13 +51,13 @@ typedef struct SsotReader
 extern int	ssot_readers_open(const SsotEntity *entity, bool full, SsotReader **readers);
 extern void ssot_reader_close(SsotReader *reader);
 
-/* Load the images that are stored for these sources. */
+/*
+ * Load the images that are stored for these sources. Only rows in force count:
+ * which of several rows of a key is in force, and which of them are refused, is
+ * decided on all of them, so superseded copies are evaluated anew in every run.
+ */
 extern SsotImages *ssot_readers_load_images(const SsotEntity *entity,
 											SsotReader *readers, int nreaders);
-
-/* Is a stored row's image in that table? The tokens of copies are not stored, so
- * copies that have some are evaluated anew in every run. */
-#define ssot_image_is_kept(copy, tokens_hash) ((copy) <= 0 || (tokens_hash) == 0)
 
 /* Read every source once; afterwards "images" knows what was not seen. */
 extern void ssot_readers_scan(const SsotEntity *entity, SsotReader *readers, int nreaders,

@@ -2,8 +2,8 @@
  * ingest/resolve.c
  *		From the changed rows of one source to the keys that change.
  *
- * The keys concerned are those of the evaluated rows and those of stored rows
- * whose raw row was not seen. Evaluating gives the first; stored rows are then
+ * The keys concerned are those of the evaluated rows, those that have copies, and
+ * those of stored rows whose raw row was not seen. Evaluating completes the first; stored rows are then
  * fetched by those keys, set-wise, and only if some unseen image is still
  * unaccounted for (a record left the source) are stored rows looked for by
  * image. So a run in which c rows changed fetches O(c) stored rows. All rows
@@ -26,21 +26,12 @@
 #include "ingest/resolve.h"
 #include "ingest/stage.h"
 
-#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
-
-/* A set of keys (or of images) that a statement joins with. */
-typedef struct KeySet
-{
-	TupleDesc	desc;
-	Tuplestorestate *rows;
-	int64		count;
-} KeySet;
 
 /* A row that classification refused. */
 typedef struct Refused
@@ -70,10 +61,10 @@ typedef struct Resolution
 
 	SsotStage  *parts;			/* rows to be summed, or NULL */
 	SsotStage  *stage;
-	KeySet		concerned;		/* keys of evaluated rows, where anything is
+	SsotKeySet	concerned;		/* keys of evaluated rows, where anything is
 								 * stored */
-	KeySet		unseen;			/* images */
-	KeySet		kept;			/* keys whose stored row was seen and has
+	SsotKeySet	unseen;			/* images */
+	SsotKeySet	kept;			/* keys whose stored row was seen and has
 								 * tokens */
 	Datum	   *values;			/* scratch, of natts */
 	bool	   *nulls;
@@ -82,26 +73,6 @@ typedef struct Resolution
 	int64		nrefused;
 	int64		refused_allocated;
 } Resolution;
-
-static void
-init_set(KeySet *set, const char *column, Oid type)
-{
-	set->desc = CreateTemplateTupleDesc(1);
-	TupleDescInitEntry(set->desc, 1, column, type, -1, 0);
-	if (type == TEXTOID)
-		TupleDescInitEntryCollation(set->desc, 1, C_COLLATION_OID);
-	set->rows = tuplestore_begin_heap(true, false, work_mem / 8);
-	set->count = 0;
-}
-
-static void
-add_to_set(KeySet *set, Datum value)
-{
-	bool		isnull = false;
-
-	tuplestore_putvalues(set->rows, set->desc, &value, &isnull);
-	set->count++;
-}
 
 /*
  * Evaluating.
@@ -139,8 +110,8 @@ stage_row(void *arg)
 		if (ssot_quarantine_count(r->quarantine, r->reader->index) % SSOT_QUARANTINE_HOPELESS == 0)
 			ssot_quarantine_check(r->quarantine, r->reader->index, r->reader->rows_read);
 	}
-	if (r->concerned.rows != NULL && row->has_key)
-		add_to_set(&r->concerned, row->key);
+	if (r->reader->keys > 0 && row->has_key)
+		ssot_keyset_add(&r->reader->concerned, row->key);
 }
 
 static void
@@ -270,11 +241,11 @@ take_stored(TupleTableSlot *slot, void *arg)
 	r->nulls[nstored] = true;
 	copy = DatumGetInt32(r->values[SSOT_REC_COPY - 1]);
 	has_tokens = !r->nulls[SSOT_REC_TOKENS - 1] && DatumGetInt64(r->values[SSOT_REC_TOKENS - 1]) != 0;
-	if (!r->reader->anew && !r->nulls[SSOT_REC_IMAGE - 1] && ssot_image_is_kept(copy, has_tokens))
+	if (!r->reader->anew && copy <= 0 && !r->nulls[SSOT_REC_IMAGE - 1])
 		seen = !ssot_images_take_unseen(r->images, (uint64) DatumGetInt64(r->values[SSOT_REC_IMAGE - 1]));
 	ssot_stage_put(r->stage, r->values, r->nulls, seen ? SSOT_STAGED_SEEN : SSOT_STAGED_UNSEEN);
 	if (seen && has_tokens)
-		add_to_set(&r->kept, r->values[SSOT_REC_KEY - 1]);
+		ssot_keyset_add(&r->kept, r->values[SSOT_REC_KEY - 1]);
 	return true;
 }
 
@@ -291,13 +262,13 @@ take_tokens(TupleTableSlot *slot, void *arg)
 static void
 take_unseen(uint64 image, void *arg)
 {
-	add_to_set((KeySet *) arg, Int64GetDatum((int64) image));
+	ssot_keyset_add((SsotKeySet *) arg, Int64GetDatum((int64) image));
 }
 
 /* Run a statement of one argument, the source, and one set, as the owner. */
 static void
 run_as_owner(Resolution *r, const char *table, const char *sql,
-			 const char *name, const KeySet *set, SsotRowCallback callback)
+			 const char *name, const SsotKeySet *set, SsotRowCallback callback)
 {
 	Oid			argtype = INT4OID;
 	Datum		arg = Int32GetDatum(r->reader->source->source_id);
@@ -358,9 +329,9 @@ fetch_stored(Resolution *r)
 		run_as_owner(r, table, ssot_sql(fetch_all, columns, table), NULL, NULL, take_stored);
 	else
 	{
-		if (r->concerned.count > 0)
+		if (r->reader->concerned.count > 0)
 			run_as_owner(r, table, ssot_sql(fetch_concerned, columns, table),
-						 "concerned", &r->concerned, take_stored);
+						 "concerned", &r->reader->concerned, take_stored);
 		ssot_images_unseen(r->images, r->reader->index, take_unseen, &r->unseen);
 		if (r->unseen.count > 0)
 			run_as_owner(r, table, ssot_sql(fetch_unseen, columns, table, table),
@@ -403,8 +374,7 @@ stored_tokens(Resolution *r, const SsotKeyGroup *group, Datum *value, bool *isnu
 }
 
 static void
-emit_row(Resolution *r, const SsotKeyGroup *group, const SsotCandidate *row, int copy,
-		 bool same)
+emit_row(Resolution *r, const SsotKeyGroup *group, const SsotCandidate *row, int copy)
 {
 	memcpy(r->values, row->values, sizeof(Datum) * r->natts);
 	memcpy(r->nulls, row->nulls, sizeof(bool) * r->natts);
@@ -419,14 +389,6 @@ emit_row(Resolution *r, const SsotKeyGroup *group, const SsotCandidate *row, int
 	}
 	r->nulls[SSOT_REC_ID - 1] = true;
 	r->nulls[SSOT_REC_FROM - 1] = true;
-	if (same)
-		for (int i = 0; i < group->ncandidates; i++)
-			if (group->candidates[i].stored &&
-				DatumGetInt32(group->candidates[i].values[SSOT_REC_COPY - 1]) == copy)
-			{
-				r->values[SSOT_REC_FROM - 1] = group->candidates[i].values[SSOT_REC_FROM - 1];
-				r->nulls[SSOT_REC_FROM - 1] = group->candidates[i].nulls[SSOT_REC_FROM - 1];
-			}
 	tuplestore_putvalues(r->result->staged, r->result->desc, r->values, r->nulls);
 	r->result->nstaged++;
 	r->figures->records += copy == 0;
@@ -444,7 +406,7 @@ emit_changed(Resolution *r, SsotKeyGroup *group, const SsotVerdict *verdict)
 		nstored += group->candidates[i].stored;
 	for (int i = 0; i < verdict->nrows; i++)
 	{
-		emit_row(r, group, verdict->rows[i], i > 0 ? i : (alias ? -1 : 0), verdict->same[i]);
+		emit_row(r, group, verdict->rows[i], i > 0 ? i : (alias ? -1 : 0));
 		only_images = only_images && (verdict->same[i] || verdict->rows[i]->stored);
 	}
 	if (verdict->is_new)
@@ -494,7 +456,7 @@ resolve_group(SsotKeyGroup *group, void *arg)
 	{
 		const SsotCandidate *row = &group->candidates[0];
 
-		emit_row(r, group, row, DatumGetInt32(row->values[SSOT_REC_COPY - 1]), false);
+		emit_row(r, group, row, DatumGetInt32(row->values[SSOT_REC_COPY - 1]));
 		r->figures->rows_new++;
 		return;
 	}
@@ -571,20 +533,16 @@ static void
 resolve(Resolution *r)
 {
 	r->stage = ssot_stage_create(r->result->desc);
-	init_set(&r->unseen, "image", INT8OID);
-	init_set(&r->kept, "key", TEXTOID);
-	if (r->reader->keys > 0 && !r->reader->anew)
-		init_set(&r->concerned, "key", TEXTOID);
+	ssot_keyset_init(&r->unseen, "image", INT8OID);
+	ssot_keyset_init(&r->kept, "key", TEXTOID);
 	evaluate_rows(r);
 	fetch_stored(r);
 	ssot_stage_each(r->stage, resolve_group, r);
 	ssot_stage_free(r->stage);
 	quarantine_refused(r);
 	ssot_quarantine_check(r->quarantine, r->reader->index, r->reader->rows_read);
-	tuplestore_end(r->unseen.rows);
-	tuplestore_end(r->kept.rows);
-	if (r->concerned.rows != NULL)
-		tuplestore_end(r->concerned.rows);
+	ssot_keyset_end(&r->unseen);
+	ssot_keyset_end(&r->kept);
 	ExecDropSingleTupleTableSlot(r->raw);
 }
 

@@ -9,8 +9,10 @@
 
 /* What a staged row is; a number that is not negative is the ordinal of the
  * raw row that was evaluated. */
-#define SSOT_STAGED_SEEN	(-1)	/* stored, its raw row was read unchanged */
-#define SSOT_STAGED_UNSEEN	(-2)	/* stored, its raw row was not */
+#define SSOT_STAGED_SEEN	(-1)	/* stored in force; its raw row was read
+									 * unchanged */
+#define SSOT_STAGED_UNSEEN	(-2)	/* stored; its raw row was not, or is
+									 * evaluated */
 #define SSOT_STAGED_TOKENS	(-3)	/* only the tokens of the key's stored row */
 #define SSOT_STAGED_REFUSED	(-4)	/* only that a row of the key was refused */
 

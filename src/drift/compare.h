@@ -1,0 +1,52 @@
+/*
+ * drift/compare.h
+ *		Two relations that are compared with each other.
+ */
+#ifndef SSOT_COMPARE_H
+#define SSOT_COMPARE_H
+
+#include "utils/tuplestore.h"
+
+#include "drift/partition.h"
+#include "drift/suspects.h"
+#include "drift/walk.h"
+
+/* What is compared: columns 1 .. nkeys are the key. */
+typedef struct SsotComparing
+{
+	int			nkeys;
+	int			ncolumns;		/* keys included */
+	char	  **columns;		/* names */
+	TupleDesc	desc;			/* the types they are compared as */
+	SsotSeed	seed;
+	uint64	   *seeds;			/* by column */
+	bool		whole_tuples;	/* one shape: tuples are hashed as they are */
+	SsotTable	table;			/* for joining by hash */
+	bool		repeated;		/* some key came twice, as far as seen */
+} SsotComparing;
+
+typedef struct SsotSide
+{
+	SsotComparing *comparing;
+	Oid			relid;
+	bool		has_tids;
+	bool		stored_tuples;	/* the scan gives tuples as they are stored */
+	SsotWalker *walker;			/* over the compared columns */
+	SsotWalker *key_walker;		/* over the key only, with whole_tuples */
+	SsotPartitions *entries;
+	SsotSuspects suspects;
+	Tuplestorestate *rows;		/* of the suspects, where they are read again */
+	TupleDesc	rows_desc;
+	uint64		nrows;
+} SsotSide;
+
+/* The rows of a side: "first", then the compared columns, as c1, c2 .... */
+extern char *ssot_side_sql(const SsotSide *side, const char *first, const char *condition);
+
+/* Read both sides once and find, by hash, the rows that may differ. */
+extern void ssot_screen_sides(SsotSide *left, SsotSide *right, Size limit);
+
+/* Read a side without tuple ids again: the rows of its suspects go to "rows". */
+extern void ssot_side_reread(SsotSide *side);
+
+#endif							/* SSOT_COMPARE_H */
