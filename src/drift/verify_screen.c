@@ -33,11 +33,10 @@
 #include "nodes/bitmapset.h"
 #include "utils/rel.h"
 
-/* Words of a record's entry. */
-#define RECORD_WORDS	4
+/* Words of a record's entry; the last one only where systems have parts. */
 #define RECORD_HASH		1
-#define RECORD_KEY		2
-#define RECORD_INFO		3		/* source index, and the flags below */
+#define RECORD_INFO		2		/* source index, and the flags below */
+#define RECORD_KEY		3
 #define RECORD_FLAG_UNCLEAR		(UINT64CONST(1) << 32)	/* has refs or detail */
 #define RECORD_FLAG_SUPERSEDED	(UINT64CONST(1) << 33)
 
@@ -76,6 +75,7 @@ typedef struct Verifier
 	int		  **set_fields;		/* the same as arrays, ended by -1 */
 	int			njoined;
 	int			slot_words;
+	int			record_words;
 	int			npredicates;
 	int		   *predicate_source;	/* source index by predicate */
 	SsotWalker *walker;			/* of the scan at hand */
@@ -168,6 +168,7 @@ number_sources(Verifier *v)
 	}
 	v->slot_words = GOLDEN_SETS + v->nsets + v->njoined + 1;
 	v->table.nwords = v->slot_words;
+	v->record_words = v->njoined > 0 ? RECORD_KEY + 1 : RECORD_INFO + 1;
 }
 
 static Verifier *
@@ -412,7 +413,8 @@ take_record(Verifier *v, ItemPointer tid)
 	entry = ssot_partitions_add(v->records);
 	entry[0] = ssot_hash_end(walker->hashes[WALK_ID(v)], v->seed);
 	entry[RECORD_HASH] = hash_set(v, v->sources[source].set);
-	entry[RECORD_KEY] = walker->hashes[WALK_KEY(v)] | 1;
+	if (v->njoined > 0)
+		entry[RECORD_KEY] = walker->hashes[WALK_KEY(v)] | 1;
 	entry[RECORD_INFO] = (uint64) source |
 		(walker->nulls[WALK_REFS(v)] && walker->nulls[WALK_DETAIL(v)] ? 0 : RECORD_FLAG_UNCLEAR) |
 		(copy > 0 ? RECORD_FLAG_SUPERSEDED : 0);
@@ -428,7 +430,7 @@ read_records(Verifier *v, int bits, Size limit)
 	columns = ssot_sql("t.%I, t.ssot_source, t.ssot_key, t.ssot_copy, t.ssot_refs, t.ssot_detail%s%s",
 					   entity->id_column, entity->nfields == 0 ? "" : ", ",
 					   ssot_field_list(entity, "t."));
-	v->records = ssot_partitions_create(RECORD_WORDS, bits, limit);
+	v->records = ssot_partitions_create(v->record_words, bits, limit);
 	read_table(v, relid, true, columns, want_record, take_record);
 	ssot_partitions_flush(v->records);
 }
@@ -463,10 +465,11 @@ put_golden(const uint64 *entries, uint64 count, void *arg)
 /* Is a second record of the system on this golden record beyond doubt? It is if
  * it is a part of the same system record, or if records may be many. */
 static bool
-fits_beside(const Verifier *v, const VerifiedSource *source, uint64 *slot, uint64 key)
+fits_beside(const Verifier *v, const VerifiedSource *source, const uint64 *slot,
+			const uint64 *entry)
 {
 	return source->many ||
-		(source->joined >= 0 && slot[GOLDEN_SETS + v->nsets + source->joined] == key);
+		(source->joined >= 0 && slot[GOLDEN_SETS + v->nsets + source->joined] == entry[RECORD_KEY]);
 }
 
 static void
@@ -476,7 +479,7 @@ probe_record(const uint64 *entries, uint64 count, void *arg)
 
 	for (uint64 i = 0; i < count; i++)
 	{
-		const uint64 *entry = entries + i * RECORD_WORDS;
+		const uint64 *entry = entries + i * v->record_words;
 		uint64	   *slot = ssot_table_find(&v->table, v->slot_words, entry[0]);
 		const VerifiedSource *source = &v->sources[(uint32) entry[RECORD_INFO]];
 		uint64		system = UINT64CONST(1) << source->system;
@@ -487,7 +490,7 @@ probe_record(const uint64 *entries, uint64 count, void *arg)
 		if ((entry[RECORD_INFO] >> 32) != 0 ||
 			slot[GOLDEN_SETS + source->set] != entry[RECORD_HASH] ||
 			((slot[GOLDEN_HELD] & system) != 0 &&
-			 !fits_beside(v, source, slot, entry[RECORD_KEY])))
+			 !fits_beside(v, source, slot, entry)))
 			slot[v->slot_words - 1] |= SLOT_SUSPECT;
 		if ((entry[RECORD_INFO] & RECORD_FLAG_SUPERSEDED) != 0)
 			continue;
