@@ -775,6 +775,72 @@ RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_set_authority_fields'
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ssot.set_authority(regclass, text[], text[], text, text, boolean, text, double precision, text) IS 'The same for several fields.';
 
+-- Rights
+
+CREATE FUNCTION ssot.readable_columns(entity regclass)
+RETURNS text[] LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT array_agg(a.attname::text)
+      FROM pg_catalog.pg_attribute AS a
+     WHERE a.attrelid = readable_columns.entity
+       AND a.attnum > 0
+       AND NOT a.attisdropped
+       AND has_column_privilege(a.attrelid, a.attnum, 'SELECT');
+END;
+COMMENT ON FUNCTION ssot.readable_columns(regclass) IS 'The columns of a table that the current user may read; null if none. The policies of companion tables ask it.';
+
+CREATE FUNCTION ssot.companion_open(entity regclass, companion regclass)
+RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT has_table_privilege(companion_open.entity, 'SELECT')
+        OR NOT EXISTS (
+               SELECT
+                 FROM pg_catalog.pg_attribute AS c
+                WHERE c.attrelid = companion_open.companion
+                  AND c.attnum > 0
+                  AND NOT c.attisdropped
+                  AND has_column_privilege(c.attrelid, c.attnum, 'SELECT')
+                  AND c.attname <> ALL ('{ssot_source,ssot_key,ssot_copy,ssot_updated_at,ssot_from,ssot_to,valid_from,valid_to,retired_at,ssot_changed_by,ssot_run}'::name[])
+                  AND NOT EXISTS (
+                          SELECT
+                            FROM pg_catalog.pg_attribute AS e
+                           WHERE e.attrelid = companion_open.entity
+                             AND e.attnum > 0
+                             AND e.attname = c.attname
+                             AND has_column_privilege(e.attrelid, e.attnum, 'SELECT')));
+END;
+COMMENT ON FUNCTION ssot.companion_open(regclass, regclass) IS 'Whether all that the current user may read in a companion table is open to them in the canonical table too: they may read the table, or each column by its name. The policies of companion tables ask it, and show nothing otherwise.';
+
+CREATE FUNCTION ssot.grant_reader(entity regclass, role text, columns text[] DEFAULT NULL)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_grant_reader'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.grant_reader(regclass, text, text[]) IS 'Lets a role read an entity: the table, its history, the as-of function and view, source records, drift, lineage and pins. columns: only these columns of the table (the id is always one); NULL: the whole table, or, where the role has some of its columns already, those. Companions show no more than the table does: its row-level policies and column grants are asked each time. Says in a NOTICE what cannot be carried over. You must own the table.';
+
+CREATE FUNCTION ssot.grant_steward(entity regclass, role text, columns text[] DEFAULT NULL)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_grant_steward'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.grant_steward(regclass, text, text[]) IS 'Lets a role correct an entity: all of ssot.grant_reader, INSERT and UPDATE on the table, ssot.pin and ssot.unpin, and the quarantine and held versions. columns: only these columns are read and changed, and quarantine and held versions stay closed. Functions that you may not run yourself are passed over with a NOTICE. You must own the table.';
+
+CREATE FUNCTION ssot.grant_admin(entity regclass, role text)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_grant_admin'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.grant_admin(regclass, text) IS 'Lets a role declare and run an entity: all of ssot.grant_steward, and EXECUTE on the functions that declare sources and rules, reconcile, schedule and grant. These ask for ownership of the table as well: a NOTICE says which GRANT of the owner''s role is still to be made. Functions that you may not run yourself are passed over with a NOTICE. You must own the table.';
+
+CREATE FUNCTION ssot.revoke_reader(entity regclass, role text)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_revoke_reader'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.revoke_reader(regclass, text) IS 'Takes from a role every right on an entity that ssot.grant_reader, grant_steward or grant_admin gave; USAGE on the table''s own schema stays. Rights by membership in another role stay too: a NOTICE names that in the owner''s. You must own the table.';
+
+CREATE FUNCTION ssot.revoke_steward(entity regclass, role text)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_revoke_steward'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.revoke_steward(regclass, text) IS 'Takes from a role what ssot.grant_steward and grant_admin gave beyond reading. ssot.pin and ssot.unpin are taken with the last entity that the role may correct. You must own the table.';
+
+CREATE FUNCTION ssot.revoke_admin(entity regclass, role text)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_revoke_admin'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.revoke_admin(regclass, text) IS 'Takes from a role what ssot.grant_admin gave beyond correcting. The functions are taken unless the role is a member of the owner of another entity; its membership in this one''s owner stays, and a NOTICE says so. You must own the table.';
+
 -- The Entity Map
 
 CREATE VIEW ssot.entity_map AS
@@ -1272,7 +1338,13 @@ REVOKE ALL ON FUNCTION
     ssot.drop_source(regclass, text),
     ssot.set_value_map(regclass, text, text, jsonb),
     ssot.set_authority(regclass, text, text[], text, text, boolean, text, double precision, text),
-    ssot.set_authority(regclass, text[], text[], text, text, boolean, text, double precision, text)
+    ssot.set_authority(regclass, text[], text[], text, text, boolean, text, double precision, text),
+    ssot.grant_reader(regclass, text, text[]),
+    ssot.grant_steward(regclass, text, text[]),
+    ssot.grant_admin(regclass, text),
+    ssot.revoke_reader(regclass, text),
+    ssot.revoke_steward(regclass, text),
+    ssot.revoke_admin(regclass, text)
 FROM PUBLIC;
 GRANT SELECT ON ssot.entity_map TO PUBLIC;
 

@@ -545,6 +545,7 @@ ssot_companions_create(const SsotEntity *entity, TimestampTz t)
 	append_source_tables(&ddl, entity);
 	append_history_table(&ddl, entity, RelationGetDescr(rel));
 	append_small_tables(&ddl, entity);
+	ssot_companion_policies(&ddl, entity);
 	append_as_of(&ddl, entity, RelationGetDescr(rel));
 	table_close(rel, NoLock);
 	append_triggers(&ddl, entity);
@@ -577,6 +578,8 @@ ssot_companions_drop(const SsotEntity *entity, bool tables)
 	ssot_sql_append(&ddl, "DROP VIEW IF EXISTS %T;\n"
 					"DROP FUNCTION IF EXISTS %T(pg_catalog.timestamptz);\n",
 					as_of_view(entity), as_of_function(entity));
+	if (!tables)
+		ssot_companion_policies_drop(&ddl, entity);
 	for (int i = 0; tables && i < lengthof(companions); i++)
 		ssot_sql_append(&ddl, "DROP TABLE IF EXISTS %T;\n", companions[i]);
 	if (tables)
