@@ -819,7 +819,7 @@ COMMENT ON FUNCTION ssot.grant_reader(regclass, text, text[]) IS 'Lets a role re
 CREATE FUNCTION ssot.grant_steward(entity regclass, role text, columns text[] DEFAULT NULL)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_grant_steward'
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ssot.grant_steward(regclass, text, text[]) IS 'Lets a role correct an entity: all of ssot.grant_reader, INSERT and UPDATE on the table, ssot.pin and ssot.unpin, and the quarantine and held versions. columns: only these columns are read and changed, and quarantine and held versions stay closed. Functions that you may not run yourself are passed over with a NOTICE. You must own the table.';
+COMMENT ON FUNCTION ssot.grant_steward(regclass, text, text[]) IS 'Lets a role correct an entity: all of ssot.grant_reader, INSERT and UPDATE on the table, pinning, merging, splitting and retiring, and the quarantine and held versions. columns: only these columns are read and changed, and quarantine and held versions stay closed. Functions that you may not run yourself are passed over with a NOTICE. You must own the table.';
 
 CREATE FUNCTION ssot.grant_admin(entity regclass, role text)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_grant_admin'
@@ -834,7 +834,7 @@ COMMENT ON FUNCTION ssot.revoke_reader(regclass, text) IS 'Takes from a role eve
 CREATE FUNCTION ssot.revoke_steward(entity regclass, role text)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_revoke_steward'
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ssot.revoke_steward(regclass, text) IS 'Takes from a role what ssot.grant_steward and grant_admin gave beyond reading. ssot.pin and ssot.unpin are taken with the last entity that the role may correct. You must own the table.';
+COMMENT ON FUNCTION ssot.revoke_steward(regclass, text) IS 'Takes from a role what ssot.grant_steward and grant_admin gave beyond reading. The functions are taken with the last entity that the role may correct. You must own the table.';
 
 CREATE FUNCTION ssot.revoke_admin(entity regclass, role text)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_revoke_admin'
@@ -1323,6 +1323,17 @@ GRANT USAGE ON SCHEMA ssot TO PUBLIC;
 -- Runs and their messages are not: a message may quote a value.
 GRANT SELECT ON ssot.system, ssot.entity, ssot.field, ssot.source, ssot.source_state,
       ssot.value_map, ssot.clock, ssot.merged_id, ssot.progress, ssot.schedules TO PUBLIC;
+
+-- Merged ids name records: they show to those who may read the whole entity.
+ALTER TABLE ssot.merged_id ENABLE ROW LEVEL SECURITY;
+CREATE POLICY reader ON ssot.merged_id FOR SELECT USING (
+    EXISTS (SELECT
+              FROM pg_catalog.pg_class AS c
+              JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+             WHERE ARRAY[n.nspname, c.relname]::text[] = parse_ident(entity)
+               AND has_table_privilege(c.oid, 'SELECT')
+               AND NOT row_security_active(c.oid)));
+COMMENT ON POLICY reader ON ssot.merged_id IS 'Merged ids of the entities that the reader may read whole';
 REVOKE ALL ON FUNCTION
     ssot.create_system(text, text, text),
     ssot.alter_system(text, text, text),

@@ -63,7 +63,7 @@ extern char *ssot_field_names(const SsotEntity *entity);
 extern void ssot_companions_create(const SsotEntity *entity, TimestampTz t);
 extern void ssot_companions_drop(const SsotEntity *entity, bool tables);
 
-/* rights.c: DDL that makes companions show no more than the canonical table. */
+/* companion_policy.c: DDL that makes companions show no more than the canonical table. */
 extern void ssot_companion_policies(StringInfo ddl, const SsotEntity *entity);
 extern void ssot_companion_policies_drop(StringInfo ddl, const SsotEntity *entity);
 

@@ -255,9 +255,9 @@ remove_lost(Merge *merge, TimestampTz t)
 	user = ssot_become_owner(ssot_companion_oid("ssot.merged_id"));
 
 	/*
-	 * What was merged into a lost id before is what that has become. We are the
-	 * extension's owner here, and the ids may have a type of the user's: format()
-	 * asks its output function, never a cast that they made.
+	 * What was merged into a lost id before is what that has become. We are
+	 * the extension's owner here, and the ids may have a type of the user's:
+	 * format() asks its output function, never a cast that they made.
 	 */
 	run(merge, t, ssot_sql("UPDATE ssot.merged_id AS o SET kept_id = pg_catalog.format('%%s', m.kept)"
 						   " FROM ssot_merges AS m"
