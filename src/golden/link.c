@@ -7,7 +7,8 @@
  * together, so linking looks at those, at the golden records they leave, and at
  * the golden records their tokens lead to; the members of these groups are read
  * whole and put together anew. As groups are closed under tokens, no further
- * group can be concerned.
+ * group can be concerned; records that have no golden id form no group and are
+ * followed from token to token.
  *
  * The grouping is thus what it would be if everything were linked from scratch.
  * Ids are kept where they can be: a golden id stays with its anchor, the first
@@ -450,6 +451,9 @@ take_member(TupleTableSlot *slot, void *arg)
 		if (node->had_id)
 			node->old_id = datumCopy(slot->tts_values[2],
 									 entity->id_typbyval, entity->id_typlen);
+		tuplestore_putvalues(linker->found, linker->ingest->gone_desc,
+							 slot->tts_values, slot->tts_isnull);
+		linker->nfound++;
 	}
 	node = &linker->out->nodes[n];
 	if (node->active)
@@ -463,7 +467,8 @@ take_member(TupleTableSlot *slot, void *arg)
 
 /*
  * The members of the opened groups, and unlinked records that a token leads to,
- * but for what is gone: a union, because an OR would scan the whole table.
+ * but for what is gone or was read in a round before: a union, because an OR would
+ * scan the whole table.
  */
 static char *
 members_sql(const SsotEntity *entity)
@@ -472,6 +477,8 @@ members_sql(const SsotEntity *entity)
 								  " WHERE k.ssot_source = s.ssot_source AND k.ssot_key = s.ssot_key)",
 								  entity->key_table);
 	const char *not_gone = "NOT EXISTS (SELECT FROM ssot_gone AS x"
+	" WHERE x.ssot_source = s.ssot_source AND x.ssot_key = s.ssot_key)"
+	" AND NOT EXISTS (SELECT FROM ssot_seen AS x"
 	" WHERE x.ssot_source = s.ssot_source AND x.ssot_key = s.ssot_key)";
 
 	return ssot_sql("SELECT s.ssot_source, s.ssot_key, s.%I, %s"
@@ -490,23 +497,31 @@ members_sql(const SsotEntity *entity)
 					entity->id_column, not_gone);
 }
 
+/* One round: the groups and the unlinked records that the tokens from "first" on
+ * lead to; after the first round only those of records without a golden id. */
 static void
-read_groups(Linker *linker)
+read_round(Linker *linker, int64 first, bool again)
 {
 	const SsotEntity *entity = linker->entity;
-	SsotRelation relations[3];
+	SsotRelation relations[4];
 	SsotStatement statement = {.nrelations = 1,.relations = relations};
 	TupleDesc	desc = token_desc();
+	int64		ntokens = 0;
 
 	relations[0] = (SsotRelation)
 	{
-		"ssot_tokens", desc,
-			tuplestore_begin_heap(true, false, work_mem), linker->ntokens
+		"ssot_tokens", desc, tuplestore_begin_heap(true, false, work_mem), 0
 	};
-	for (int64 i = 0; i < linker->ntokens; i++)
+	for (int64 i = first; i < linker->ntokens; i++)
+	{
+		if (again && linker->out->nodes[linker->tokens[i].node].had_id)
+			continue;
 		put_token(relations[0].rows, desc, linker->tokens[i].text);
+		ntokens++;
+	}
+	relations[0].count = ntokens;
 	statement.sql = hits_sql(entity);
-	if (linker->ntokens > 0)
+	if (ntokens > 0)
 		ssot_statement_each(&statement, take_hit, linker);
 
 	relations[1] = (SsotRelation)
@@ -515,14 +530,58 @@ read_groups(Linker *linker)
 	};
 	relations[2] = (SsotRelation)
 	{
-		"ssot_gone", linker->ingest->gone_desc,
-			linker->ingest->gone, linker->ingest->ngone
+		"ssot_gone", linker->ingest->gone_desc, linker->ingest->gone, linker->ingest->ngone
 	};
-	statement.nrelations = 3;
+	relations[3] = (SsotRelation)
+	{
+		"ssot_seen", linker->ingest->gone_desc, linker->seen, linker->nseen
+	};
+	statement.nrelations = 4;
 	statement.sql = members_sql(entity);
-	if (linker->ntokens > 0 || linker->ngroups > 0)
+	if (ntokens > 0 || linker->ngroups > 0)
 		ssot_statement_each(&statement, take_member, linker);
 	tuplestore_end(relations[0].rows);
+}
+
+/* What a round found may not be read again; while it was under way, the list of
+ * what was read before could not grow. */
+static void
+add_found_to_seen(Linker *linker)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(linker->ingest->gone_desc, &TTSOpsMinimalTuple);
+
+	tuplestore_rescan(linker->found);
+	while (tuplestore_gettupleslot(linker->found, true, false, slot))
+		tuplestore_puttupleslot(linker->seen, slot);
+	ExecDropSingleTupleTableSlot(slot);
+	tuplestore_clear(linker->found);
+	linker->nseen += linker->nfound;
+	linker->nfound = 0;
+}
+
+/*
+ * Read what the staged records leave and join. Records with a golden id are
+ * closed under tokens; what has none (creates => false) hangs together by tokens
+ * alone, so these are followed until they lead to nothing new.
+ */
+static void
+read_groups(Linker *linker)
+{
+	int64		first = 0;
+	bool		again = false;
+
+	do
+	{
+		int64		next = linker->ntokens;
+
+		CHECK_FOR_INTERRUPTS();
+		read_round(linker, first, again);
+		tuplestore_clear(linker->groups);
+		linker->ngroups = 0;
+		add_found_to_seen(linker);
+		first = next;
+		again = true;
+	} while (linker->ntokens > first);
 }
 
 static Linker *
@@ -548,6 +607,8 @@ create_linker(const SsotEntity *entity, const SsotIngest *ingest)
 										   sizeof(SsotPair) * linker->pair_capacity);
 	linker->id_desc = ssot_id_desc(entity);
 	linker->groups = tuplestore_begin_heap(true, false, work_mem);
+	linker->seen = tuplestore_begin_heap(true, false, work_mem);
+	linker->found = tuplestore_begin_heap(true, false, work_mem);
 	out->touched = tuplestore_begin_heap(true, false, work_mem);
 	out->linked = palloc0(sizeof(int64) * Max(entity->nsources, 1));
 	fmgr_info_copy(&linker->id_cmp, &type->cmp_proc_finfo, CurrentMemoryContext);
@@ -586,5 +647,7 @@ ssot_link(const SsotEntity *entity, const SsotIngest *ingest)
 	}
 	ssot_regroup(linker);
 	tuplestore_end(linker->groups);
+	tuplestore_end(linker->seen);
+	tuplestore_end(linker->found);
 	return out;
 }

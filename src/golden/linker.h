@@ -28,7 +28,8 @@ typedef struct Linker
 	TokenEntry *tokens;
 	int64		ntokens;
 	int64		token_capacity;
-	MemoryContext token_context;	/* of their texts; gone once they are paired */
+	MemoryContext token_context;	/* of their texts; gone once they are
+									 * paired */
 	SsotPair   *pairs;
 	int64		npairs;
 	int64		pair_capacity;
@@ -36,6 +37,11 @@ typedef struct Linker
 	TupleDesc	id_desc;
 	Tuplestorestate *groups;	/* golden ids whose members must be read */
 	int64		ngroups;
+	Tuplestorestate *seen;		/* (source, key) of stored records that were
+								 * read in a round before */
+	int64		nseen;
+	Tuplestorestate *found;		/* of those that this round read */
+	int64		nfound;
 	FmgrInfo	id_cmp;
 	Oid			id_collation;
 } Linker;

@@ -38,7 +38,7 @@ place()
 }
 
 plain=() ours=()
-for _ in $(seq "$repeat"); do
+for _ in $(seq "$((REPEAT + 2))"); do
 	plain+=("$(latency 'SELECT * FROM plain AS t WHERE t.customer_id = :id;' "$rows")")
 	ours+=("$(latency 'SELECT * FROM golden.customer AS t WHERE t.customer_id = :id;' "$rows")")
 done
