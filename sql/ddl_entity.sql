@@ -169,13 +169,35 @@ SELECT companion, "column", type FROM ddl_bronze.shape WHERE "column" ~ '(mail|g
 SELECT name, mail, grade FROM ddl.customer_at(:'t1') ORDER BY 1;
 ALTER TABLE ddl.customer DROP COLUMN mail, DROP COLUMN grade;
 
--- A column that goes by CASCADE is followed too; the view is made again.
+-- A column that goes by CASCADE would take history along: refused. Dropped by
+-- name it stays in history, until it is dropped there by name too.
 CREATE TYPE ddl_bronze.mood AS ENUM ('sad', 'glad');
 ALTER TABLE ddl.customer ADD COLUMN mood ddl_bronze.mood;
 UPDATE ddl.customer SET mood = 'glad' WHERE name = 'Ada';
 DROP TYPE ddl_bronze.mood; -- ERROR
+DROP TYPE ddl_bronze.mood CASCADE; -- ERROR
+ALTER TABLE ddl_ssot.customer_history DROP COLUMN mood CASCADE; -- ERROR
 ALTER TABLE ddl.customer DROP COLUMN mood;
 SELECT name, mood FROM ddl_ssot.customer_history WHERE mood IS NOT NULL;
+ALTER TABLE ddl_ssot.customer_history DROP COLUMN mood;
+ALTER TABLE ddl_ssot.customer_source_history DROP COLUMN mood;
+DROP TYPE ddl_bronze.mood;
+
+-- What was done while event triggers were disabled is caught up with.
+SET session_replication_role = replica;
+ALTER TABLE ddl.customer ADD COLUMN unseen text;
+SELECT companion FROM ddl_bronze.shape WHERE "column" = 'unseen';
+RESET session_replication_role;
+ALTER TABLE ddl.customer ALTER COLUMN unseen SET DEFAULT 'x';
+SELECT companion FROM ddl_bronze.shape WHERE "column" = 'unseen' ORDER BY 1;
+ALTER TABLE ddl.customer DROP COLUMN unseen;
+
+-- A view of the user's on the as-of view is in the way, as any view would be.
+CREATE VIEW ddl_bronze.mine AS SELECT size FROM ddl_as_of.customer;
+ALTER TABLE ddl.customer ADD COLUMN fine text;
+ALTER TABLE ddl.customer DROP COLUMN fine; -- ERROR
+DROP VIEW ddl_bronze.mine;
+ALTER TABLE ddl.customer DROP COLUMN fine;
 
 -- DDL in a transaction that is rolled back leaves nothing behind.
 BEGIN;

@@ -105,7 +105,7 @@ ssot_ddl_convert(const SsotEntity *entity, const char *ddl)
 }
 
 /*
- * Our own DDL, that of an extension's script, and pg_upgrade's are none of our
+ * Our own DDL, that of our extension's scripts, and pg_upgrade's are none of our
  * business.
  */
 static Node *
@@ -115,7 +115,8 @@ user_command(FunctionCallInfo fcinfo)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("this function can be called only by an event trigger")));
-	if (own_ddl > 0 || creating_extension || IsBinaryUpgrade)
+	if (own_ddl > 0 || IsBinaryUpgrade ||
+		(creating_extension && CurrentExtensionObject == get_extension_oid("ssot", true)))
 		return NULL;
 	return ((EventTriggerData *) fcinfo->context)->parsetree;
 }
@@ -309,7 +310,8 @@ static SsotQuery dropped_query = {
 	"FROM dropped AS d\n"
 	"JOIN entity AS e ON e.names = d.names[1:2]\n"
 	"UNION ALL\n"
-	"SELECT 'companion', e.entity, d.object_identity\n"
+	"SELECT CASE WHEN d.object_type = 'table' THEN 'companion' ELSE 'companion column' END,\n"
+	"       e.entity, coalesce(d.names[3], d.object_identity)\n"
 	"FROM dropped AS d\n"
 	"JOIN entity AS e\n"
 	"    ON d.names[1] = e.names[1] || '_ssot'\n"
@@ -317,7 +319,7 @@ static SsotQuery dropped_query = {
 	"                          e.names[2] || '_history', e.names[2] || '_key',\n"
 	"                          e.names[2] || '_drift', e.names[2] || '_quarantine',\n"
 	"                          e.names[2] || '_held')\n"
-	"WHERE d.object_type = 'table'\n"
+	"WHERE d.object_type IN ('table', 'table column')\n"
 	"ORDER BY 2, 1, 3",
 	.nargs = 0
 };
@@ -374,6 +376,27 @@ column_dropped(const Dropped *dropped)
 	ssot_follow_drop(entity, dropped->name);
 }
 
+/*
+ * A column that the entity has no longer may be taken from history by who says
+ * so: personal data must be erasable. What goes by the way, as with a type that
+ * is dropped, is refused.
+ */
+static void
+companion_column_dropped(const Dropped *dropped, const Node *command)
+{
+	Oid			relid = guarded_table(dropped->entity);
+
+	if (!OidIsValid(relid) ||
+		(IsA(command, AlterTableStmt) && get_attnum(relid, dropped->name) == InvalidAttrNumber))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+			 errmsg("cannot drop column \"%s\" of a companion of the entity \"%s\"",
+					dropped->name, dropped->entity),
+			 errdetail("History is never dropped by the way."),
+			 errhint("ALTER TABLE ... DROP COLUMN of the entity keeps the column in history; after that, the same of the companion takes it from there.")));
+}
+
 static void
 trigger_dropped(const Dropped *dropped)
 {
@@ -390,10 +413,11 @@ trigger_dropped(const Dropped *dropped)
 Datum
 ssot_ddl_drops(PG_FUNCTION_ARGS)
 {
+	Node	   *command = user_command(fcinfo);
 	List	   *list = NIL;
 	ListCell   *lc;
 
-	if (user_command(fcinfo) == NULL)
+	if (command == NULL)
 		PG_RETURN_NULL();
 	ssot_own_ddl_begin();
 	PG_TRY();
@@ -408,6 +432,8 @@ ssot_ddl_drops(PG_FUNCTION_ARGS)
 			else if (strcmp(dropped->kind, "companion") == 0 &&
 					 OidIsValid(guarded_table(dropped->entity)))
 				refuse_drop(dropped->entity, dropped->name);
+			else if (strcmp(dropped->kind, "companion column") == 0)
+				companion_column_dropped(dropped, command);
 			else if (strcmp(dropped->kind, "table column") == 0)
 				column_dropped(dropped);
 			else if (strcmp(dropped->kind, "trigger") == 0)
