@@ -58,7 +58,7 @@
 #define WINDOW_BITS		14
 #define WINDOW_WORDS	4
 #define WINDOW_SIDE		3
-#define WINDOW_TRIAL	262144	/* rows after which it has to have been useful */
+#define WINDOW_TRIAL	65536	/* rows after which it has to have been useful */
 
 /* Rows read from one side before the other has its turn. */
 #define TURN_ROWS		64
