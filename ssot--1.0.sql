@@ -1252,6 +1252,11 @@ COMMENT ON COLUMN ssot.schedules.last_message IS 'What it said';
 
 -- entity
 GRANT USAGE ON SCHEMA ssot TO PUBLIC;
+
+-- The map is public as the catalogue is: it names tables and rules, no record.
+-- Runs and their messages are not: a message may quote a value.
+GRANT SELECT ON ssot.system, ssot.entity, ssot.field, ssot.source, ssot.source_state,
+      ssot.value_map, ssot.clock, ssot.merged_id, ssot.progress, ssot.schedules TO PUBLIC;
 REVOKE ALL ON FUNCTION
     ssot.create_system(text, text, text),
     ssot.alter_system(text, text, text),

@@ -8,6 +8,7 @@
 #include "utils/tuplestore.h"
 
 #include "drift/partition.h"
+#include "drift/scan.h"
 #include "drift/suspects.h"
 #include "drift/walk.h"
 
@@ -30,7 +31,7 @@ typedef struct SsotSide
 	SsotComparing *comparing;
 	Oid			relid;
 	bool		has_tids;
-	bool		stored_tuples;	/* the scan gives tuples as they are stored */
+	bool		by_tuple_scan;	/* read by a tuple scan, else by a statement */
 	SsotWalker *walker;			/* over the compared columns */
 	SsotWalker *key_walker;		/* over the key only, with whole_tuples */
 	SsotPartitions *entries;

@@ -14,20 +14,25 @@
  * seeds drawn anew for each run). All others are suspects. Column hashes are
  * added up, so the relations may have their columns in any order; where they
  * have the same columns in the same order, whole tuples are hashed at once.
+ *
+ * Copies of a table mostly lie in the same order. Where both are plain tables
+ * whose keys are declared unique, they are read side by side, and a row that
+ * meets its partner in a small window of recent rows is done with; only the
+ * others become entries. When few rows meet, the window is closed.
  */
 #include "postgres.h"
 
 #include "ssot.h"
-#include "common/ident.h"
 #include "common/query.h"
-#include "common/settings.h"
 #include "drift/compare.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/relation.h"
+#include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -49,19 +54,77 @@
 #define SLOT_RIGHT_AGAIN	(UINT64CONST(1) << 59)
 #define SLOT_TID			((UINT64CONST(1) << 48) - 1)
 
-/* Can a scan give stored tuples of which no column needs a cast? */
+/* The window: slots of an entry and its side (1 left, 2 right, 0 empty). */
+#define WINDOW_BITS		14
+#define WINDOW_WORDS	4
+#define WINDOW_SIDE		3
+#define WINDOW_TRIAL	262144	/* rows after which it has to have been useful */
+
+/* Rows read from one side before the other has its turn. */
+#define TURN_ROWS		64
+
+typedef struct Window
+{
+	uint64	   *slots;
+	SsotSide   *sides[3];		/* by WINDOW_SIDE */
+	uint64		offered;
+	uint64		met;
+	bool		open;
+} Window;
+
+/* Can a tuple scan give what is compared? Not where a column needs a cast. */
 static bool
-gives_stored_tuples(const SsotSide *side)
+takes_tuple_scan(const SsotSide *side)
 {
 	const SsotComparing *comparing = side->comparing;
 
-	if (!side->has_tids || !ssot_relation_gives_tuples(side->relid))
+	if (!ssot_relation_is_scannable(side->relid))
 		return false;
 	for (int i = 0; i < comparing->ncolumns; i++)
+	{
 		if (get_atttype(side->relid, get_attnum(side->relid, comparing->columns[i])) !=
 			TupleDescAttr(comparing->desc, i)->atttypid)
 			return false;
+	}
 	return true;
+}
+
+/* Does an index make sure that no key comes twice? */
+static bool
+has_unique_key(const SsotSide *side)
+{
+	const SsotComparing *comparing = side->comparing;
+	Relation	rel = relation_open(side->relid, AccessShareLock);
+	List	   *indexes = RelationGetIndexList(rel);
+	ListCell   *cell;
+	bool		result = false;
+
+	foreach(cell, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
+		Form_pg_index form = index->rd_index;
+		int			covered = 0;
+
+		for (int i = 0; i < form->indnkeyatts; i++)
+		{
+			for (int k = 0; k < comparing->nkeys; k++)
+			{
+				if (get_attnum(side->relid, comparing->columns[k]) == form->indkey.values[i])
+				{
+					covered++;
+					break;
+				}
+			}
+		}
+		result = result ||
+			(form->indisunique && form->indimmediate && form->indisvalid &&
+			 covered == form->indnkeyatts &&
+			 heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL));
+		index_close(index, NoLock);
+	}
+	list_free(indexes);
+	relation_close(rel, NoLock);
+	return result;
 }
 
 /* Do the relations have the same columns in the same order, all compared? Then
@@ -96,7 +159,7 @@ make_walker(const SsotSide *side, bool only_key)
 	int			ncolumns = only_key ? comparing->nkeys : comparing->ncolumns;
 	SsotWalker *walker;
 
-	if (side->stored_tuples)
+	if (side->by_tuple_scan)
 	{
 		Relation	rel = relation_open(side->relid, AccessShareLock);
 
@@ -140,74 +203,183 @@ hash_key(const SsotComparing *comparing, const SsotWalker *walker, uint64 *hash)
 	return true;
 }
 
-static bool
-scan_row(TupleTableSlot *slot, void *arg)
+static void
+suspect(SsotSide *side, uint64 key_hash, uint64 locator)
 {
-	SsotSide   *side = (SsotSide *) arg;
+	ssot_suspects_add(&side->suspects, side->has_tids ? locator : key_hash);
+}
+
+static inline void
+add_entry(SsotSide *side, const uint64 *entry)
+{
+	memcpy(ssot_partitions_add(side->entries), entry, sizeof(uint64) * ENTRY_WORDS);
+}
+
+/* The entry of a row, from its tuple or from the slot of a statement; false if
+ * its key is not known. */
+static inline bool
+make_entry(SsotSide *side, HeapTuple tuple, TupleTableSlot *slot, uint64 *entry)
+{
 	const SsotComparing *comparing = side->comparing;
 	SsotWalker *walker = side->walker;
-	HeapTuple	tuple = ssot_slot_tuple(slot);
-	uint64		locator = 0;
-	uint64		key_hash;
-	uint64		row_hash = 0;
-	uint64	   *entry;
 
-	if (side->stored_tuples && tuple == NULL)
-	{
-		side->stored_tuples = false;	/* an unforeseen plan: start again */
-		return false;
-	}
-	if (comparing->whole_tuples && !HeapTupleHasExternal(tuple))
-		walker = side->key_walker;
-	ssot_walk(walker, slot);
-	if (side->stored_tuples)
-		locator = ssot_pack_tid(PointerGetDatum(&tuple->t_self));
-	else if (side->has_tids)
-		locator = ssot_pack_tid(walker->values[comparing->ncolumns]);
 	side->nrows++;
-	if (!hash_key(comparing, walker, &key_hash))
+	if (tuple != NULL)
+	{
+		if (comparing->whole_tuples && !HeapTupleHasExternal(tuple))
+			walker = side->key_walker;
+		ssot_walk_tuple(walker, tuple);
+		entry[LOCATOR] = ssot_pack_tid(&tuple->t_self);
+	}
+	else
+	{
+		ssot_walk_slot(walker, slot);
+		entry[LOCATOR] = !side->has_tids ? 0 :
+			ssot_pack_tid((ItemPointer) DatumGetPointer(walker->values[comparing->ncolumns]));
+	}
+	if (!hash_key(comparing, walker, &entry[KEY_HASH]))
 	{
 		if (side->has_tids)
-			ssot_suspects_add(&side->suspects, locator);
-		return true;
+			ssot_suspects_add(&side->suspects, entry[LOCATOR]);
+		return false;
 	}
+	entry[ROW_HASH] = 0;
 	if (walker == side->key_walker)
-		row_hash = ssot_hash_tuple(tuple, comparing->seed);
+		entry[ROW_HASH] = ssot_hash_tuple(tuple, comparing->seed);
 	else
 		for (int i = comparing->nkeys; i < comparing->ncolumns; i++)
-			row_hash += walker->hashes[i];
-	entry = ssot_partitions_add(side->entries);
-	entry[KEY_HASH] = key_hash;
-	entry[ROW_HASH] = row_hash;
-	entry[LOCATOR] = locator;
+			entry[ROW_HASH] += walker->hashes[i];
 	return true;
 }
 
-/* Read a side; false if it has to be read in another form. */
 static bool
-scan(SsotSide *side, int bits, Size limit)
+take_row(TupleTableSlot *slot, void *arg)
 {
-	bool		stored_tuples = side->stored_tuples;
-	SsotStatement statement = {0};
-	int			level = NewGUCNestLevel();
+	SsotSide   *side = (SsotSide *) arg;
+	uint64		entry[ENTRY_WORDS];
 
-	if (side->entries != NULL)
-		ssot_partitions_free(side->entries);
-	side->entries = ssot_partitions_create(ENTRY_WORDS, bits, limit);
-	side->suspects.count = side->nrows = 0;
-	side->walker = make_walker(side, false);
-	side->key_walker = make_walker(side, true);
-	if (stored_tuples)
-		statement.sql = ssot_sql("SELECT t.* FROM %T AS t", ssot_relation_name(side->relid));
-	else
-		statement.sql = ssot_side_sql(side, side->has_tids ? "t.ctid" : "", "");
-	statement.read_only = true;
-	ssot_setting("max_parallel_workers_per_gather", "0");
-	ssot_setting("enable_indexonlyscan", "off");
-	ssot_statement_each(&statement, scan_row, side);
-	AtEOXact_GUC(true, level);
-	ssot_partitions_flush(side->entries);
-	return side->stored_tuples == stored_tuples;
+	if (make_entry(side, NULL, slot, entry))
+		add_entry(side, entry);
+	return true;
+}
+
+static void
+scan_by_statement(SsotSide *side)
+{
+	SsotStatement statement = {.read_only = true};
+
+	statement.sql = ssot_side_sql(side, side->has_tids ? "t.ctid" : "", "");
+	ssot_statement_each(&statement, take_row, side);
+}
+
+static void
+scan_alone(SsotSide *side)
+{
+	SsotTupleScan scan = ssot_tuple_scan_begin(side->relid);
+	HeapTuple	tuple;
+	uint64		entry[ENTRY_WORDS];
+
+	while ((tuple = ssot_tuple_scan_next(&scan)) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (make_entry(side, tuple, NULL, entry))
+			add_entry(side, entry);
+	}
+	ssot_tuple_scan_end(&scan);
+}
+
+/* Let all rows go that wait in the window for their partners. */
+static void
+close_window(Window *window)
+{
+	for (uint64 *slot = window->slots;
+		 slot < window->slots + (WINDOW_WORDS << WINDOW_BITS); slot += WINDOW_WORDS)
+		if (slot[WINDOW_SIDE] != 0)
+			add_entry(window->sides[slot[WINDOW_SIDE]], slot);
+	window->open = false;
+}
+
+/*
+ * A row comes to the window. Its partner may wait there; else it takes the place
+ * of whoever does.
+ */
+static inline void
+meet(Window *window, int side, const uint64 *entry)
+{
+	uint64	   *slot = window->slots +
+	(entry[KEY_HASH] & ((1 << WINDOW_BITS) - 1)) * WINDOW_WORDS;
+
+	window->offered++;
+	if (slot[KEY_HASH] == entry[KEY_HASH] && slot[WINDOW_SIDE] == 3 - side)
+	{
+		if (slot[ROW_HASH] != entry[ROW_HASH])
+		{
+			suspect(window->sides[side], entry[KEY_HASH], entry[LOCATOR]);
+			suspect(window->sides[3 - side], slot[KEY_HASH], slot[LOCATOR]);
+		}
+		slot[WINDOW_SIDE] = 0;
+		window->met += 2;
+		return;
+	}
+	if (slot[WINDOW_SIDE] != 0)
+		add_entry(window->sides[slot[WINDOW_SIDE]], slot);
+	memcpy(slot, entry, sizeof(uint64) * ENTRY_WORDS);
+	slot[WINDOW_SIDE] = side;
+	if (window->offered == WINDOW_TRIAL && window->met < WINDOW_TRIAL / 2)
+		close_window(window);
+}
+
+/* Some rows of one side; false after its last. "done" is the share of its blocks
+ * that has been read. */
+static bool
+take_turn(Window *window, int number, SsotTupleScan *scan, double *done)
+{
+	SsotSide   *side = window->sides[number];
+	uint64		entry[ENTRY_WORDS];
+
+	CHECK_FOR_INTERRUPTS();
+	for (int i = 0; i < TURN_ROWS; i++)
+	{
+		HeapTuple	tuple = ssot_tuple_scan_next(scan);
+
+		if (tuple == NULL)
+		{
+			*done = 1;
+			return false;
+		}
+		if (i == 0)
+			*done = (double) ItemPointerGetBlockNumberNoCheck(&tuple->t_self) / scan->nblocks;
+		if (!make_entry(side, tuple, NULL, entry))
+			continue;
+		if (window->open)
+			meet(window, number, entry);
+		else
+			add_entry(side, entry);
+	}
+	return true;
+}
+
+static void
+scan_side_by_side(SsotSide *left, SsotSide *right)
+{
+	Window		window = {.sides = {NULL, left, right},.open = true};
+	SsotTupleScan scans[2] = {ssot_tuple_scan_begin(left->relid),
+	ssot_tuple_scan_begin(right->relid)};
+	double		done[2] = {0, 0};
+	bool		more[2] = {true, true};
+
+	window.slots = palloc0(sizeof(uint64) * (WINDOW_WORDS << WINDOW_BITS));
+	while (more[0] || more[1])
+	{
+		int			next = !more[0] || (more[1] && done[1] < done[0]) ? 1 : 0;
+
+		more[next] = take_turn(&window, next + 1, &scans[next], &done[next]);
+	}
+	if (window.open)
+		close_window(&window);
+	ssot_tuple_scan_end(&scans[0]);
+	ssot_tuple_scan_end(&scans[1]);
+	pfree(window.slots);
 }
 
 static void
@@ -215,20 +387,31 @@ scan_both(SsotSide *left, SsotSide *right, Size limit)
 {
 	int			bits = ssot_partition_bits(Max(ssot_relation_rows(left->relid),
 											   ssot_relation_rows(right->relid)), limit);
+	SsotSide   *sides[2] = {left, right};
 
-	left->stored_tuples = gives_stored_tuples(left);
-	right->stored_tuples = gives_stored_tuples(right);
-	do
+	left->by_tuple_scan = takes_tuple_scan(left);
+	right->by_tuple_scan = takes_tuple_scan(right);
+	left->comparing->whole_tuples = left->by_tuple_scan && right->by_tuple_scan &&
+		same_shape(left, right);
+	for (int i = 0; i < 2; i++)
 	{
-		left->comparing->whole_tuples = left->stored_tuples && right->stored_tuples &&
-			same_shape(left, right);
-	} while (!scan(left, bits, limit) || !scan(right, bits, limit));
-}
-
-static void
-suspect(SsotSide *side, uint64 key_hash, uint64 locator)
-{
-	ssot_suspects_add(&side->suspects, side->has_tids ? locator : key_hash);
+		sides[i]->entries = ssot_partitions_create(ENTRY_WORDS, bits, limit);
+		sides[i]->walker = make_walker(sides[i], false);
+		sides[i]->key_walker = make_walker(sides[i], true);
+	}
+	if (left->by_tuple_scan && right->by_tuple_scan &&
+		has_unique_key(left) && has_unique_key(right))
+		scan_side_by_side(left, right);
+	else
+		for (int i = 0; i < 2; i++)
+		{
+			if (sides[i]->by_tuple_scan)
+				scan_alone(sides[i]);
+			else
+				scan_by_statement(sides[i]);
+		}
+	ssot_partitions_flush(left->entries);
+	ssot_partitions_flush(right->entries);
 }
 
 static void
@@ -332,7 +515,7 @@ keep_suspect_row(TupleTableSlot *slot, void *arg)
 	SsotSide   *side = (SsotSide *) arg;
 	uint64		hash;
 
-	ssot_walk(side->key_walker, slot);
+	ssot_walk_slot(side->key_walker, slot);
 	if (!hash_key(side->comparing, side->key_walker, &hash) ||
 		ssot_suspects_contain(&side->suspects, hash))
 	{

@@ -26,7 +26,7 @@
 
 #define CHUNK_BYTES		4096
 #define ARENA_CHUNKS	256		/* allocated at a time: 1 MB */
-#define PARTITION_ROWS	8192	/* aimed at: its table fits a processor's
+#define PARTITION_ROWS	16384	/* aimed at: its table fits a processor's
 								 * cache */
 
 struct SsotChunk

@@ -11,16 +11,10 @@
 #include "ssot.h"
 #include "drift/suspects.h"
 
-#include "access/relation.h"
-#include "catalog/pg_am.h"
-#include "catalog/pg_class.h"
-#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
-#include "miscadmin.h"
-#include "utils/acl.h"
+#include "storage/itemptr.h"
 #include "utils/array.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
 
 void
 ssot_suspects_add(SsotSuspects *suspects, uint64 locator)
@@ -79,50 +73,4 @@ ssot_suspects_contain(const SsotSuspects *suspects, uint64 locator)
 	return suspects->count > 0 &&
 		bsearch(&locator, suspects->locators, suspects->count, sizeof(uint64),
 				compare_locators) != NULL;
-}
-
-/* A plain heap without children, of which the user may read every column: to
- * read a system column takes the privilege on the whole table. */
-bool
-ssot_relation_has_tids(Oid relid)
-{
-	Relation	rel = relation_open(relid, AccessShareLock);
-	bool		result;
-
-	result = (rel->rd_rel->relkind == RELKIND_RELATION ||
-			  rel->rd_rel->relkind == RELKIND_MATVIEW) &&
-		rel->rd_rel->relam == HEAP_TABLE_AM_OID &&
-		!has_subclass(relid) &&
-		pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
-	relation_close(rel, NoLock);
-	return result;
-}
-
-bool
-ssot_relation_gives_tuples(Oid relid)
-{
-	bool		result = ssot_relation_has_tids(relid);
-	Relation	rel = relation_open(relid, AccessShareLock);
-
-	for (int i = 0; i < RelationGetNumberOfAttributes(rel); i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), i);
-
-		if (att->attisdropped || att->atthasmissing)
-			result = false;
-	}
-	relation_close(rel, NoLock);
-	return result;
-}
-
-double
-ssot_relation_rows(Oid relid)
-{
-	Relation	rel = relation_open(relid, AccessShareLock);
-	double		rows = rel->rd_rel->reltuples;
-
-	if (rows <= 0)
-		rows = 1000000;			/* a view, or never analyzed */
-	relation_close(rel, NoLock);
-	return rows;
 }

@@ -22,8 +22,8 @@
 #include "ssot.h"
 #include "common/ident.h"
 #include "common/query.h"
-#include "common/settings.h"
 #include "drift/partition.h"
+#include "drift/scan.h"
 #include "drift/verify.h"
 #include "drift/walk.h"
 
@@ -31,7 +31,6 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/bitmapset.h"
-#include "utils/guc.h"
 #include "utils/rel.h"
 
 /* Words of a record's entry. */
@@ -79,7 +78,7 @@ typedef struct Verifier
 	int			npredicates;
 	int		   *predicate_source;	/* source index by predicate */
 	SsotWalker *walker;			/* of the scan at hand */
-	bool		stored_tuples;	/* of the scan at hand */
+	bool		by_tuple_scan;	/* the scan at hand */
 	SsotPartitions *golden;
 	SsotPartitions *records;
 	SsotTable	table;
@@ -182,11 +181,12 @@ make_verifier(const SsotEntity *entity)
 #define WALK_TID(v)			((v)->entity->nfields + 7)
 #define WALK_PREDICATES(v)	((v)->entity->nfields + 8)
 
-/*
- * Read a table with a walker. "columns" are read where the tuples cannot be had
- * as they are stored; wanted columns are found by name in either form.
- */
+/* Says which columns of the rows that are read the walker shall want. */
 typedef void (*WantColumns) (Verifier *v, TupleDesc desc);
+
+/* Takes one row, over which the walker has walked; tid is NULL where the row
+ * does not come from a tuple scan. */
+typedef void (*TakeRow) (Verifier *v, ItemPointer tid);
 
 static AttrNumber
 column_named(TupleDesc desc, const char *name)
@@ -213,38 +213,59 @@ want_fields(Verifier *v, TupleDesc desc)
 		want(v, desc, v->entity->fields[f].name, SSOT_WALK_HASH, f, v->field_seeds[f]);
 }
 
-static void
-read_table(Verifier *v, Oid relid, bool stored_tuples, const char *columns,
-		   WantColumns want_columns, SsotRowCallback callback)
+/* Where rows of a statement go. */
+typedef struct StatementRows
 {
-	char	   *table = ssot_relation_name(relid);
-	char	   *sql = ssot_sql("SELECT %s FROM %T AS t", columns, table);
-	int			level = NewGUCNestLevel();
-	SsotStatement statement = {.read_only = true};
-	TupleDesc	desc;
+	Verifier   *verifier;
+	TakeRow		take;
+} StatementRows;
 
-	v->stored_tuples = stored_tuples;
-	if (stored_tuples)
+static bool
+take_statement_row(TupleTableSlot *slot, void *arg)
+{
+	StatementRows *rows = (StatementRows *) arg;
+
+	ssot_walk_slot(rows->verifier->walker, slot);
+	rows->take(rows->verifier, NULL);
+	return true;
+}
+
+static void
+make_walker(Verifier *v, TupleDesc desc, WantColumns want_columns)
+{
+	v->walker = ssot_walker_create(desc, WALK_PREDICATES(v) + v->npredicates, v->seed);
+	want_columns(v, desc);
+}
+
+/* Read a table: by a tuple scan, or the given columns by a statement. */
+static void
+read_table(Verifier *v, Oid relid, bool by_tuple_scan, const char *columns,
+		   WantColumns want_columns, TakeRow take)
+{
+	v->by_tuple_scan = by_tuple_scan;
+	if (by_tuple_scan)
 	{
-		Relation	rel = relation_open(relid, AccessShareLock);
+		SsotTupleScan scan = ssot_tuple_scan_begin(relid);
+		HeapTuple	tuple;
 
-		desc = CreateTupleDescCopy(RelationGetDescr(rel));
-		relation_close(rel, NoLock);
-		statement.sql = ssot_sql("SELECT t.* FROM %T AS t", table);
+		make_walker(v, RelationGetDescr(scan.rel), want_columns);
+		while ((tuple = ssot_tuple_scan_next(&scan)) != NULL)
+		{
+			CHECK_FOR_INTERRUPTS();
+			ssot_walk_tuple(v->walker, tuple);
+			take(v, &tuple->t_self);
+		}
+		ssot_tuple_scan_end(&scan);
 	}
 	else
 	{
-		desc = ssot_query_describe(sql);
-		statement.sql = sql;
+		StatementRows rows = {v, take};
+		SsotStatement statement = {.read_only = true};
+
+		statement.sql = ssot_sql("SELECT %s FROM %T AS t", columns, ssot_relation_name(relid));
+		make_walker(v, ssot_query_describe(statement.sql), want_columns);
+		ssot_statement_each(&statement, take_statement_row, &rows);
 	}
-	v->walker = ssot_walker_create(desc, WALK_PREDICATES(v) + v->npredicates, v->seed);
-	want_columns(v, desc);
-	ssot_setting("max_parallel_workers_per_gather", "0");
-	ssot_setting("enable_indexonlyscan", "off");
-	ssot_statement_each(&statement, callback, v);
-	AtEOXact_GUC(true, level);
-	if (stored_tuples && !v->stored_tuples) /* an unforeseen plan */
-		read_table(v, relid, false, columns, want_columns, callback);
 }
 
 /* ---- golden records ----------------------------------------------------------- */
@@ -254,7 +275,7 @@ want_golden(Verifier *v, TupleDesc desc)
 {
 	want_fields(v, desc);
 	want(v, desc, "retired_at", SSOT_WALK_PICK, WALK_RETIRED(v), 0);
-	if (v->stored_tuples)
+	if (v->by_tuple_scan)
 		return;
 	want(v, desc, "ctid", SSOT_WALK_PICK, WALK_TID(v), 0);
 	for (int i = 0; i < v->npredicates; i++)
@@ -289,27 +310,20 @@ expectations(Verifier *v)
 	return expected | (unexpected & ~expected) << 32;
 }
 
-static bool
-take_golden(TupleTableSlot *slot, void *arg)
+static void
+take_golden(Verifier *v, ItemPointer tid)
 {
-	Verifier   *v = (Verifier *) arg;
 	SsotWalker *walker = v->walker;
-	HeapTuple	tuple = ssot_slot_tuple(slot);
 	uint64	   *entry;
 
-	if (v->stored_tuples && tuple == NULL)
-	{
-		v->stored_tuples = false;
-		return false;
-	}
-	ssot_walk(walker, slot);
 	if (!walker->nulls[WALK_RETIRED(v)])
-		return true;
+		return;
 	v->ngolden++;
+	if (tid == NULL)
+		tid = (ItemPointer) DatumGetPointer(walker->values[WALK_TID(v)]);
 	entry = ssot_partitions_add(v->golden);
 	entry[0] = ssot_hash_end(walker->hashes[WALK_ID(v)], v->seed);
-	entry[1] = v->stored_tuples ? ssot_pack_tid(PointerGetDatum(&tuple->t_self)) :
-		ssot_pack_tid(walker->values[WALK_TID(v)]);
+	entry[1] = ssot_pack_tid(tid);
 	entry[2] = expectations(v);
 	for (int i = 0; i < v->nsets; i++)
 	{
@@ -320,7 +334,6 @@ take_golden(TupleTableSlot *slot, void *arg)
 			sum += walker->hashes[f];
 		entry[3 + i] = sum;
 	}
-	return true;
 }
 
 /* SELECT t.ctid, t.customer_id, t.retired_at, t.name, ..., (<predicate>) AS ssot_expects_0 */
@@ -339,7 +352,7 @@ read_golden(Verifier *v, int bits, Size limit)
 						entity->sources[v->predicate_source[i]].expects, i);
 	v->golden = ssot_partitions_create(3 + v->nsets, bits, limit);
 	read_table(v, entity->relid,
-			   v->npredicates == 0 && ssot_relation_gives_tuples(entity->relid),
+			   v->npredicates == 0 && ssot_relation_is_scannable(entity->relid),
 			   columns.data, want_golden, take_golden);
 	ssot_partitions_flush(v->golden);
 }
@@ -357,10 +370,9 @@ want_record(Verifier *v, TupleDesc desc)
 	want(v, desc, "ssot_detail", SSOT_WALK_PICK, WALK_DETAIL(v), 0);
 }
 
-static bool
-take_record(TupleTableSlot *slot, void *arg)
+static void
+take_record(Verifier *v, ItemPointer tid)
 {
-	Verifier   *v = (Verifier *) arg;
 	SsotWalker *walker = v->walker;
 	uint64		sum = 0;
 	uint64	   *entry;
@@ -368,18 +380,12 @@ take_record(TupleTableSlot *slot, void *arg)
 	int			source;
 	int			f = -1;
 
-	if (v->stored_tuples && ssot_slot_tuple(slot) == NULL)
-	{
-		v->stored_tuples = false;
-		return false;
-	}
-	ssot_walk(walker, slot);
 	copy = DatumGetInt32(walker->values[WALK_COPY(v)]);
 	if (walker->nulls[WALK_ID(v)] || copy < 0)
-		return true;
+		return;
 	source = ssot_entity_source_id(v->entity, DatumGetInt32(walker->values[WALK_SOURCE(v)]));
 	if (source < 0 || !v->sources[source].drifts)
-		return true;
+		return;
 	while ((f = bms_next_member(v->sets[v->sources[source].set], f)) >= 0)
 		sum += walker->hashes[f];
 	entry = ssot_partitions_add(v->records);
@@ -389,7 +395,6 @@ take_record(TupleTableSlot *slot, void *arg)
 	entry[RECORD_INFO] = (uint64) source |
 		(walker->nulls[WALK_REFS(v)] && walker->nulls[WALK_DETAIL(v)] ? 0 : RECORD_FLAG_UNCLEAR) |
 		(copy > 0 ? RECORD_FLAG_SUPERSEDED : 0);
-	return true;
 }
 
 static void
@@ -403,7 +408,7 @@ read_records(Verifier *v, int bits, Size limit)
 					   entity->id_column, entity->nfields == 0 ? "" : ", ",
 					   ssot_field_list(entity, "t."));
 	v->records = ssot_partitions_create(RECORD_WORDS, bits, limit);
-	read_table(v, relid, ssot_relation_gives_tuples(relid), columns, want_record, take_record);
+	read_table(v, relid, ssot_relation_is_scannable(relid), columns, want_record, take_record);
 	ssot_partitions_flush(v->records);
 }
 

@@ -107,8 +107,8 @@ take_stored(SsotWalker *walker, const SsotWalkColumn *column, const char *data)
 	walker->hashes[column->index] = hash;
 }
 
-static void
-walk_tuple(SsotWalker *walker, HeapTuple tuple)
+void
+ssot_walk_tuple(SsotWalker *walker, HeapTuple tuple)
 {
 	HeapTupleHeader header = tuple->t_data;
 	const bits8 *null_bits = HeapTupleHasNulls(tuple) ? header->t_bits : NULL;
@@ -140,8 +140,8 @@ walk_tuple(SsotWalker *walker, HeapTuple tuple)
 		take_null(walker, &walker->columns[i]);
 }
 
-static void
-walk_values(SsotWalker *walker, TupleTableSlot *slot)
+void
+ssot_walk_slot(SsotWalker *walker, TupleTableSlot *slot)
 {
 	slot_getsomeattrs(slot, walker->last);
 	for (int i = 0; i < walker->last; i++)
@@ -164,15 +164,4 @@ walk_values(SsotWalker *walker, TupleTableSlot *slot)
 		else
 			take_stored(walker, column, DatumGetPointer(slot->tts_values[i]));
 	}
-}
-
-void
-ssot_walk(SsotWalker *walker, TupleTableSlot *slot)
-{
-	HeapTuple	tuple = ssot_slot_tuple(slot);
-
-	if (tuple != NULL)
-		walk_tuple(walker, tuple);
-	else
-		walk_values(walker, slot);
 }

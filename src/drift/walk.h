@@ -2,10 +2,9 @@
  * drift/walk.h
  *		Hashing and picking columns of a row without forming its values.
  *
- * A scan that returns a heap's own tuples, all columns in their order, hands
- * out the tuple as it lies in its page. Walking over it once, hashing each
- * wanted column's bytes where they are, costs less than half of what deforming
- * and projecting cost. Rows that come in another form are taken by value.
+ * Walking once over a tuple as it lies in its page, hashing each wanted column's
+ * bytes where they are, costs less than half of what deforming and projecting
+ * cost. Rows that come in another form are taken by value.
  */
 #ifndef SSOT_WALK_H
 #define SSOT_WALK_H
@@ -53,15 +52,9 @@ extern SsotWalker *ssot_walker_create(TupleDesc desc, int nresults, SsotSeed see
 extern void ssot_walker_want(SsotWalker *walker, AttrNumber attnum,
 							 SsotWalkAction action, int index, uint64 seed);
 
-/* Walk over one row. */
-extern void ssot_walk(SsotWalker *walker, TupleTableSlot *slot);
-
-/* The tuple in a slot, or NULL if the slot has the row in another form. */
-static inline HeapTuple
-ssot_slot_tuple(TupleTableSlot *slot)
-{
-	return TTS_IS_BUFFERTUPLE(slot) ? ((HeapTupleTableSlot *) slot)->tuple : NULL;
-}
+/* Walk over one row: a stored tuple, or a row of a statement. */
+extern void ssot_walk_tuple(SsotWalker *walker, HeapTuple tuple);
+extern void ssot_walk_slot(SsotWalker *walker, TupleTableSlot *slot);
 
 /* A hash of all of a tuple's bytes; for comparing relations of one shape. The
  * tuple has no external values. */
