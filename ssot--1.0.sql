@@ -4,7 +4,7 @@
 --   PART I   what holds state: schema, types, tables, sequences. Changing it needs an update script.
 --     I.1  common: schema and shared sequences
 --     I.2  entity: systems, entities, sources, fields, code lists
---     I.3  golden: clock, merged ids
+--     I.3  golden: clock, merged ids, decisions about linking, moved references, retirements
 --     I.4  ingest: state of sources
 --     I.5  reconcile: runs and schedules
 --     I.6  text: words that count as blank
@@ -13,7 +13,7 @@
 --     II.1  text: normalisation, blank-ness, validators, countries, phones
 --     II.2  entity: the Entity Map (systems, entities, sources, authority, code lists)
 --     II.3  ingest: quarantine
---     II.4  golden: clock, history, as-of, pins, survivorship, lineage
+--     II.4  golden: clock, history, as-of, pins, merging and splitting, survivorship, lineage
 --     II.5  drift: open differences and their verification
 --     II.6  reconcile: running, progress, schedules
 --     II.7  grants: what PUBLIC may not do
@@ -167,7 +167,7 @@ COMMENT ON COLUMN ssot.value_map.value IS 'The canonical value, in the column ty
 
 
 -- ============================================================================
--- I.3  golden: clock, merged ids
+-- I.3  golden: clock, merged ids, decisions about linking, moved references, retirements
 -- ============================================================================
 
 
@@ -186,6 +186,8 @@ CREATE TABLE ssot.merged_id (
     kept_id   text COLLATE "C" NOT NULL,
     merged_at timestamptz NOT NULL,
     reason    text NOT NULL,
+    into_id   text COLLATE "C",
+    operation bigint,
     PRIMARY KEY (entity, lost_id)
 );
 SELECT pg_catalog.pg_extension_config_dump('ssot.merged_id', '');
@@ -195,6 +197,85 @@ COMMENT ON COLUMN ssot.merged_id.lost_id IS 'The id that no longer exists, as te
 COMMENT ON COLUMN ssot.merged_id.kept_id IS 'The id it was merged into, as text';
 COMMENT ON COLUMN ssot.merged_id.merged_at IS 'When, on the entity''s clock';
 COMMENT ON COLUMN ssot.merged_id.reason IS 'Why';
+COMMENT ON COLUMN ssot.merged_id.into_id IS 'The id it was merged into at the time, which may have been merged since, as text';
+COMMENT ON COLUMN ssot.merged_id.operation IS 'Number of the ssot.merge that did it; NULL where a run did, because a key or link joined the records';
+
+CREATE SEQUENCE ssot.link_operation_seq;
+SELECT pg_catalog.pg_extension_config_dump('ssot.link_operation_seq', '');
+COMMENT ON SEQUENCE ssot.link_operation_seq IS 'Numbers of calls of ssot.merge, ssot.split and ssot.unmerge';
+
+CREATE SEQUENCE ssot.link_decision_id_seq;
+SELECT pg_catalog.pg_extension_config_dump('ssot.link_decision_id_seq', '');
+COMMENT ON SEQUENCE ssot.link_decision_id_seq IS 'Numbers of decisions about linking';
+
+CREATE TABLE ssot.link_decision (
+    decision_id bigint PRIMARY KEY DEFAULT nextval('ssot.link_decision_id_seq'),
+    entity      text NOT NULL REFERENCES ssot.entity ON UPDATE CASCADE ON DELETE CASCADE,
+    operation   bigint NOT NULL,
+    kind        text NOT NULL CHECK (kind IN ('same', 'different')),
+    record_a    text COLLATE "C" NOT NULL,
+    record_b    text COLLATE "C" NOT NULL,
+    reason      text,
+    decided_by  text NOT NULL,
+    decided_at  timestamptz NOT NULL,
+    active      boolean NOT NULL DEFAULT true,
+    ended_by    text,
+    ended_at    timestamptz
+);
+SELECT pg_catalog.pg_extension_config_dump('ssot.link_decision', '');
+CREATE INDEX link_decision_a_idx ON ssot.link_decision (entity, record_a) WHERE active;
+CREATE INDEX link_decision_b_idx ON ssot.link_decision (entity, record_b) WHERE active;
+COMMENT ON TABLE ssot.link_decision IS 'What people decided about which system records are one thing. Every run obeys the decisions in force; they outrank keys and links. Written by ssot.merge, ssot.split and ssot.unmerge.';
+COMMENT ON COLUMN ssot.link_decision.decision_id IS 'Number of the decision';
+COMMENT ON COLUMN ssot.link_decision.entity IS 'The entity';
+COMMENT ON COLUMN ssot.link_decision.operation IS 'The call that made it: one merge or split may need several decisions';
+COMMENT ON COLUMN ssot.link_decision.kind IS 'same: the two records are one thing; different: they are not, even where a key says so';
+COMMENT ON COLUMN ssot.link_decision.record_a IS 'A system record, as system:key; in a merge one of the kept golden record';
+COMMENT ON COLUMN ssot.link_decision.record_b IS 'The other system record; in a merge one of the lost golden record';
+COMMENT ON COLUMN ssot.link_decision.reason IS 'Why; NULL where no reason was given';
+COMMENT ON COLUMN ssot.link_decision.decided_by IS 'The role that decided (session_user)';
+COMMENT ON COLUMN ssot.link_decision.decided_at IS 'When, on the entity''s clock';
+COMMENT ON COLUMN ssot.link_decision.active IS 'Whether it is in force; a later decision ends one that it contradicts';
+COMMENT ON COLUMN ssot.link_decision.ended_by IS 'The role that ended it';
+COMMENT ON COLUMN ssot.link_decision.ended_at IS 'When it was ended, on the entity''s clock';
+
+CREATE TABLE ssot.moved_reference (
+    entity     text NOT NULL REFERENCES ssot.entity ON UPDATE CASCADE ON DELETE CASCADE,
+    lost_id    text COLLATE "C" NOT NULL,
+    relation   text NOT NULL,
+    columns    text[] NOT NULL,
+    row_key    jsonb,
+    old_values text[] NOT NULL,
+    new_values text[] NOT NULL,
+    moved_at   timestamptz NOT NULL
+);
+SELECT pg_catalog.pg_extension_config_dump('ssot.moved_reference', '');
+CREATE INDEX moved_reference_idx ON ssot.moved_reference (entity, lost_id);
+COMMENT ON TABLE ssot.moved_reference IS 'Rows whose foreign key was pointed from a merged golden id at the one that was kept: the journal that ssot.unmerge undoes.';
+COMMENT ON COLUMN ssot.moved_reference.entity IS 'The entity that the rows refer to';
+COMMENT ON COLUMN ssot.moved_reference.lost_id IS 'The golden id that was merged away';
+COMMENT ON COLUMN ssot.moved_reference.relation IS 'The table that holds the row, schema-qualified and quoted';
+COMMENT ON COLUMN ssot.moved_reference.columns IS 'The columns of the foreign key';
+COMMENT ON COLUMN ssot.moved_reference.row_key IS 'The row''s primary key after the move, {"column": "text form"}; NULL where the table has none, so that the row cannot be moved back';
+COMMENT ON COLUMN ssot.moved_reference.old_values IS 'What the columns held, as text';
+COMMENT ON COLUMN ssot.moved_reference.new_values IS 'What they hold since, as text';
+COMMENT ON COLUMN ssot.moved_reference.moved_at IS 'When, on the entity''s clock';
+
+CREATE TABLE ssot.retirement (
+    entity     text NOT NULL REFERENCES ssot.entity ON UPDATE CASCADE ON DELETE CASCADE,
+    id         text COLLATE "C" NOT NULL,
+    reason     text,
+    retired_by text NOT NULL,
+    retired_at timestamptz NOT NULL,
+    PRIMARY KEY (entity, id)
+);
+SELECT pg_catalog.pg_extension_config_dump('ssot.retirement', '');
+COMMENT ON TABLE ssot.retirement IS 'Golden records that people retired although systems still hold them. Written by ssot.retire, ended by ssot.restore.';
+COMMENT ON COLUMN ssot.retirement.entity IS 'The entity';
+COMMENT ON COLUMN ssot.retirement.id IS 'The golden id, as text';
+COMMENT ON COLUMN ssot.retirement.reason IS 'Why; NULL where no reason was given';
+COMMENT ON COLUMN ssot.retirement.retired_by IS 'The role that retired it (session_user)';
+COMMENT ON COLUMN ssot.retirement.retired_at IS 'When, on the entity''s clock';
 
 -- end of I.3
 
@@ -901,7 +982,7 @@ GRANT SELECT ON ssot.quarantine, ssot.held TO PUBLIC;
 
 
 -- ============================================================================
--- II.4  golden: clock, history, as-of, pins, survivorship, lineage
+-- II.4  golden: clock, history, as-of, pins, merging and splitting, survivorship, lineage
 -- ============================================================================
 
 
@@ -992,6 +1073,49 @@ COMMENT ON COLUMN ssot.pins.pinned_by IS 'The role that pinned it (session_user)
 COMMENT ON COLUMN ssot.pins.pinned_at IS 'When, on the entity''s clock';
 COMMENT ON COLUMN ssot.pins.reason IS 'Why; null where no reason was given';
 COMMENT ON COLUMN ssot.pins.overruled IS 'The golden value that the pin replaced, as text';
+
+-- Merging, splitting, retiring.
+
+CREATE FUNCTION ssot.merge(entity regclass, keep text, lose text, reason text DEFAULT NULL)
+RETURNS void
+LANGUAGE C
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_merge';
+COMMENT ON FUNCTION ssot.merge(regclass, text, text, text) IS 'Two golden records are one thing: the records, pins and references of lose go to keep, lose leaves the table and resolves to keep from then on (ssot.resolve_id). Every foreign key in the database that refers to lose is pointed at keep; tables that are no entities are updated with the caller''s rights. Of two pins of one field the later one stays. Later runs remember it. Refused, with nothing done, where a referring table may not be updated or has a constraint in the way, or a hierarchy would become a circle. Needs the right to UPDATE the canonical table and to see both rows; takes the clocks of the entity and of all entities that refer to it, in order of their names. A null reason stands for that of the setting ssot.reason.';
+
+CREATE FUNCTION ssot.unmerge(entity regclass, lost_id text, reason text DEFAULT NULL)
+RETURNS void
+LANGUAGE C
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_unmerge';
+COMMENT ON FUNCTION ssot.unmerge(regclass, text, text) IS 'Undoes a merge, of ssot.merge or of a run: the golden record comes back under its old id with the system records it had that still exist, and the rows that the merge pointed elsewhere and nobody has changed since are pointed back. The two stay apart in later runs, whatever keys say. Rights and locks as for ssot.merge.';
+
+CREATE FUNCTION ssot.split(entity regclass, id text, keys text[], reason text DEFAULT NULL)
+RETURNS text
+LANGUAGE C
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_split';
+COMMENT ON FUNCTION ssot.split(regclass, text, text[], text) IS 'The named system records (''crm:K1'') leave a golden record and become a golden record of their own, whose id is returned. Later runs keep the two apart, whatever keys and links say. Pins stay with the old id; foreign keys follow where the referring record names its target by a system''s key. Rights and locks as for ssot.merge.';
+
+CREATE FUNCTION ssot.retire(entity regclass, id text, reason text DEFAULT NULL)
+RETURNS void
+LANGUAGE C
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_retire';
+COMMENT ON FUNCTION ssot.retire(regclass, text, text) IS 'A golden record is no longer in use although systems hold it: it stays in the table with retired_at set, keeps its values, and is left out of drift, until ssot.restore. Needs the right to UPDATE the canonical table and to see the row; takes the entity''s clock.';
+
+CREATE FUNCTION ssot.restore(entity regclass, id text, reason text DEFAULT NULL)
+RETURNS void
+LANGUAGE C
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_restore';
+COMMENT ON FUNCTION ssot.restore(regclass, text, text) IS 'Brings a retired golden record back: the systems'' values are in force again. Where no system holds it any more, its last values become a record of the system "manual", which keeps it alive. Rights and lock as for ssot.retire.';
+
+CREATE FUNCTION ssot.resolve_id(entity regclass, id text) RETURNS text
+LANGUAGE C STABLE STRICT
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_resolve_id';
+COMMENT ON FUNCTION ssot.resolve_id(regclass, text) IS 'The golden id that an id stands for now: itself while the record is in the table, else what it was merged into, through any number of merges; null if there never was such a record or the caller may not see it. Runs under the caller''s rights.';
 
 -- Lineage.
 
@@ -1173,6 +1297,13 @@ REVOKE ALL ON FUNCTION
     ssot.unpin(regclass, text, text, text)
 FROM PUBLIC;
 GRANT SELECT ON ssot.pins TO PUBLIC;
+REVOKE ALL ON FUNCTION
+    ssot.merge(regclass, text, text, text),
+    ssot.unmerge(regclass, text, text),
+    ssot.split(regclass, text, text[], text),
+    ssot.retire(regclass, text, text),
+    ssot.restore(regclass, text, text)
+FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.reconcile(regclass, boolean, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.settle(regclass) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE ssot.reconcile_all(regclass[], boolean) FROM PUBLIC;

@@ -85,7 +85,7 @@ GRANT USAGE ON SCHEMA auth TO regress_map_reader;
 GRANT SELECT (room_id) ON auth.room TO regress_map_reader;
 SET ROLE regress_map_reader;
 SELECT m.entity, m.answered FROM ssot.entity_map AS m WHERE m.entity LIKE 'auth.%';
-SELECT * FROM ssot.source; -- ERROR
+UPDATE ssot.source SET rank = 0; -- ERROR
 SELECT ssot.set_authority('auth.site', 'name'); -- ERROR
 RESET ROLE;
 

@@ -27,6 +27,7 @@
 #include "golden/store.h"
 #include "reconcile.h"
 
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
@@ -39,6 +40,7 @@
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
+#include "utils/resowner.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
@@ -221,28 +223,75 @@ keep_state(const Run *run)
 static void
 take_clocks(Run *run)
 {
-	bool		taken = false;
-
 	if (run->wrote)
 		return;
 	if (run->linking != NULL && run->linking->nmerges > 0)
-	{
-		ListCell   *cell;
-
-		foreach(cell, ssot_referring_entities(run->entity))
-		{
-			SsotEntity *other = (SsotEntity *) lfirst(cell);
-
-			if (!taken && strcmp(run->entity->name, other->name) < 0)
-			{
-				run->t = ssot_clock_take(run->entity);
-				taken = true;
-			}
-			ssot_clock_take(other);
-		}
-	}
+		ssot_merge_clocks(run->entity);
 	run->t = ssot_clock_take(run->entity);
 	run->wrote = true;
+}
+
+static SsotQuery last_write = {
+	"SELECT c.last_write FROM ssot.clock AS c WHERE c.entity = $1", 1, {TEXTOID}
+};
+
+/* The clock's time as this statement sees it, not as the run's snapshot does. */
+static TimestampTz
+read_last_write(const Run *run)
+{
+	Datum		name = CStringGetTextDatum(run->entity->name);
+	Datum		value;
+	bool		isnull;
+	SsotUser	user = ssot_become_owner(config_table("clock"));
+
+	ssot_query_one(&last_write, &name, NULL, 1, &value, &isnull);
+	ssot_restore_user(user);
+	return DatumGetTimestampTz(value);
+}
+
+/* Take the clocks in a subtransaction that gives them back if somebody has
+ * written since the given time. */
+static bool
+take_clocks_unless_written(Run *run, TimestampTz since)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	bool		unchanged;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	if (run->linking->nmerges > 0)
+		ssot_merge_clocks_lock(run->entity);
+	else
+		ssot_clock_lock(run->entity);
+	unchanged = read_last_write(run) == since;
+	if (unchanged)
+		ReleaseCurrentSubTransaction();
+	else
+		RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return unchanged;
+}
+
+/*
+ * Linking is computed before the clock is taken, so a person may merge or split
+ * meanwhile what it has read. Then it is done again, under the locks that it can
+ * need at most: taking more later would break their order.
+ */
+static void
+link_and_take_clocks(Run *run)
+{
+	TimestampTz since = read_last_write(run);
+
+	run->linking = ssot_link(run->entity, run->ingest);
+	if (!take_clocks_unless_written(run, since))
+	{
+		tuplestore_end(run->linking->touched);
+		ssot_merge_clocks_lock(run->entity);
+		run->linking = ssot_link(run->entity, run->ingest);
+	}
+	take_clocks(run);
 }
 
 /* Copy the ids of a relation without duplicates. */
@@ -377,15 +426,18 @@ write_run(Run *run)
 	if (run->ingest->nstaged + run->ingest->ngone > 0)
 	{
 		report_progress(run, psprintf("linking " INT64_FORMAT " records", run->ingest->nstaged));
-		run->linking = ssot_link(entity, run->ingest);
+		link_and_take_clocks(run);
 		touched = run->linking->touched;
 		ntouched = run->linking->ntouched;
-		take_clocks(run);
 		report_progress(run, psprintf("storing " INT64_FORMAT " records", run->ingest->nstaged));
 		ssot_store_records(entity, run->ingest, run->linking, run->t);
 		if (run->linking->nmerges > 0)
+		{
+			SsotMerger	merger = {.run_id = run->run_id};
+
 			ssot_merge_golden(entity, run->linking->merges, run->linking->nmerges,
-							  run->t, run->run_id);
+							  run->t, &merger);
+		}
 		everything |= run->linking->first_load;
 	}
 	if (run->linking == NULL || !run->linking->first_load)

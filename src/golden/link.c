@@ -15,6 +15,8 @@
  * of its records by source rank and key; where several ids meet in one group,
  * the smallest is kept and the others are merged into it. What people wrote
  * (steward, manual) has no token of its own to share and follows the anchor.
+ *
+ * What people decided (ssot.merge, ssot.split) outranks tokens: see obey.c.
  */
 #include "postgres.h"
 
@@ -22,6 +24,7 @@
 #include "common/ident.h"
 #include "common/owner.h"
 #include "common/query.h"
+#include "golden/decision.h"
 #include "golden/hold.h"
 #include "golden/linker.h"
 
@@ -94,7 +97,7 @@ add_own_token(Linker *linker, int node, int source, const char *key)
 {
 	MemoryContext old = MemoryContextSwitchTo(linker->token_context);
 
-	add_token(linker, node, psprintf("%s:%s", linker->entity->sources[source].system, key));
+	add_token(linker, node, ssot_record_name(linker->entity, source, key));
 	MemoryContextSwitchTo(old);
 }
 
@@ -114,8 +117,8 @@ add_token_array(Linker *linker, int node, Datum array)
 }
 
 /* The members of this golden record must be put together anew. */
-static void
-open_group(Linker *linker, Datum id)
+void
+ssot_linker_open(Linker *linker, Datum id)
 {
 	bool		isnull = false;
 
@@ -243,7 +246,7 @@ activate_staged(Linker *linker)
 		{
 			ssot_linker_touch(linker, node->old_id);
 			if (node->active)
-				open_group(linker, node->old_id);
+				ssot_linker_open(linker, node->old_id);
 		}
 		if (node->active)
 		{
@@ -270,7 +273,7 @@ take_gone_id(TupleTableSlot *slot, void *arg)
 	if (!isnull)
 	{
 		ssot_linker_touch(linker, id);
-		open_group(linker, id);
+		ssot_linker_open(linker, id);
 	}
 	return true;
 }
@@ -303,7 +306,7 @@ take_former_id(TupleTableSlot *slot, void *arg)
 	node->had_id = true;
 	node->old_id = datumCopy(slot->tts_values[1],
 							 linker->entity->id_typbyval, linker->entity->id_typlen);
-	open_group(linker, node->old_id);
+	ssot_linker_open(linker, node->old_id);
 	return true;
 }
 
@@ -366,39 +369,57 @@ take_hit(TupleTableSlot *slot, void *arg)
 
 	slot_getallattrs(slot);
 	if (!slot->tts_isnull[2])
-		open_group(linker, slot->tts_values[2]);
+		ssot_linker_open(linker, slot->tts_values[2]);
 	return true;
 }
 
-/* (token, system or NULL, key or NULL): system and key of a token that names a
- * record by its key. */
+/* (token, ssot_source or NULL, key or NULL): the latter of a token that names a
+ * record by its key, once for each source of the system. */
 static TupleDesc
 token_desc(void)
 {
 	TupleDesc	desc = CreateTemplateTupleDesc(3);
 
 	TupleDescInitEntry(desc, 1, "token", TEXTOID, -1, 0);
-	TupleDescInitEntry(desc, 2, "system", TEXTOID, -1, 0);
+	TupleDescInitEntry(desc, 2, "ssot_source", INT4OID, -1, 0);
 	TupleDescInitEntry(desc, 3, "key", TEXTOID, -1, 0);
-	for (int i = 1; i <= 3; i++)
-		TupleDescInitEntryCollation(desc, i, C_COLLATION_OID);
+	TupleDescInitEntryCollation(desc, 1, C_COLLATION_OID);
+	TupleDescInitEntryCollation(desc, 3, C_COLLATION_OID);
 	return desc;
 }
 
-/* The text of a token as a row of token_desc(). */
-static void
-put_token(Tuplestorestate *rows, TupleDesc desc, const char *token)
+/* The text of a token as rows of token_desc(). */
+static int64
+put_token(Linker *linker, Tuplestorestate *rows, TupleDesc desc, const char *token)
 {
 	const char *colon = strchr(token, ':');
-	const char *dot = memchr(token, '.', colon - token);
-	Datum		values[3];
-	bool		nulls[3] = {false, dot != NULL, dot != NULL};
+	size_t		length = colon - token;
+	Datum		values[3] = {CStringGetTextDatum(token), 0, 0};
+	bool		nulls[3] = {false, true, true};
+	int64		n = 0;
 
-	values[0] = CStringGetTextDatum(token);
-	values[1] = dot != NULL ? (Datum) 0 :
-		PointerGetDatum(cstring_to_text_with_len(token, colon - token));
-	values[2] = dot != NULL ? (Datum) 0 : CStringGetTextDatum(colon + 1);
-	tuplestore_putvalues(rows, desc, values, nulls);
+	if (memchr(token, '.', length) == NULL)
+	{
+		values[2] = CStringGetTextDatum(colon + 1);
+		nulls[1] = nulls[2] = false;
+		for (int s = 0; s < linker->entity->nsources; s++)
+		{
+			const SsotSource *source = &linker->entity->sources[s];
+
+			if (strncmp(source->system, token, length) != 0 || source->system[length] != '\0')
+				continue;
+			values[1] = Int32GetDatum(source->source_id);
+			tuplestore_putvalues(rows, desc, values, nulls);
+			n++;
+		}
+	}
+	if (n == 0)
+	{
+		nulls[1] = nulls[2] = true;
+		tuplestore_putvalues(rows, desc, values, nulls);
+		n++;
+	}
+	return n;
 }
 
 /*
@@ -417,11 +438,10 @@ hits_sql(const SsotEntity *entity)
 					" UNION "
 					"SELECT s.ssot_source, s.ssot_key, s.%I"
 					" FROM ssot_tokens AS t"
-					" JOIN ssot.source AS y ON y.system = t.system AND y.entity = %L"
-					" JOIN %T AS s ON s.ssot_key = t.key AND s.ssot_source = y.source_id"
+					" JOIN %T AS s ON s.ssot_key = t.key AND s.ssot_source = t.ssot_source"
 					" AND s.ssot_copy <= 0",
 					entity->id_column, entity->key_table, entity->source_table,
-					entity->id_column, entity->name, entity->source_table);
+					entity->id_column, entity->source_table);
 }
 
 /* A member of an opened group, or an unlinked record that was hit:
@@ -497,6 +517,23 @@ members_sql(const SsotEntity *entity)
 					entity->id_column, not_gone);
 }
 
+/* A row of ssot_name_desc: decisions lead to records as tokens do. */
+static void
+put_names(Linker *linker, Tuplestorestate *names, SsotRelation *tokens)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(ssot_name_desc(), &TTSOpsMinimalTuple);
+
+	tuplestore_rescan(names);
+	while (tuplestore_gettupleslot(names, true, false, slot))
+	{
+		bool		isnull;
+
+		tokens->count += put_token(linker, tokens->rows, tokens->desc,
+								   TextDatumGetCString(slot_getattr(slot, 1, &isnull)));
+	}
+	ExecDropSingleTupleTableSlot(slot);
+}
+
 /* One round: the groups and the unlinked records that the tokens from "first" on
  * lead to; after the first round only those of records without a golden id. */
 static void
@@ -505,24 +542,27 @@ read_round(Linker *linker, int64 first, bool again)
 	const SsotEntity *entity = linker->entity;
 	SsotRelation relations[4];
 	SsotStatement statement = {.nrelations = 1,.relations = relations};
-	TupleDesc	desc = token_desc();
-	int64		ntokens = 0;
+	Tuplestorestate *names = tuplestore_begin_heap(true, false, work_mem);
+	int64		nnames = 0;
 
 	relations[0] = (SsotRelation)
 	{
-		"ssot_tokens", desc, tuplestore_begin_heap(true, false, work_mem), 0
+		"ssot_tokens", token_desc(), tuplestore_begin_heap(true, false, work_mem), 0
 	};
 	for (int64 i = first; i < linker->ntokens; i++)
 	{
 		if (again && linker->out->nodes[linker->tokens[i].node].had_id)
 			continue;
-		put_token(relations[0].rows, desc, linker->tokens[i].text);
-		ntokens++;
+		relations[0].count += put_token(linker, relations[0].rows, relations[0].desc,
+										linker->tokens[i].text);
 	}
-	relations[0].count = ntokens;
 	statement.sql = hits_sql(entity);
-	if (ntokens > 0)
+	if (relations[0].count > 0)
 		ssot_statement_each(&statement, take_hit, linker);
+	ssot_linker_read_decisions(linker, names, &nnames);
+	if (nnames > 0)
+		put_names(linker, names, &relations[0]);
+	tuplestore_end(names);
 
 	relations[1] = (SsotRelation)
 	{
@@ -538,7 +578,7 @@ read_round(Linker *linker, int64 first, bool again)
 	};
 	statement.nrelations = 4;
 	statement.sql = members_sql(entity);
-	if (ntokens > 0 || linker->ngroups > 0)
+	if (relations[0].count > 0 || linker->ngroups > 0)
 		ssot_statement_each(&statement, take_member, linker);
 	tuplestore_end(relations[0].rows);
 }
@@ -628,6 +668,17 @@ source_table_is_empty(const SsotEntity *entity)
 	return !ssot_statement_one(&statement, 1, &value, &isnull);
 }
 
+/* Where nothing was stored, decisions lead to no group. */
+static void
+read_first_decisions(Linker *linker)
+{
+	Tuplestorestate *names = tuplestore_begin_heap(true, false, work_mem);
+	int64		nnames = 0;
+
+	ssot_linker_read_decisions(linker, names, &nnames);
+	tuplestore_end(names);
+}
+
 SsotLinking *
 ssot_link(const SsotEntity *entity, const SsotIngest *ingest)
 {
@@ -645,9 +696,30 @@ ssot_link(const SsotEntity *entity, const SsotIngest *ingest)
 		read_gone(linker);
 		read_groups(linker);
 	}
+	else
+		read_first_decisions(linker);
 	ssot_regroup(linker);
 	tuplestore_end(linker->groups);
 	tuplestore_end(linker->seen);
 	tuplestore_end(linker->found);
 	return out;
+}
+
+SsotLinking *
+ssot_relink(const SsotEntity *entity, const SsotIngest *ingest, const SsotRelink *wish)
+{
+	Linker	   *linker = create_linker(entity, ingest);
+
+	linker->wish = wish;
+	for (int i = 0; i < wish->nids; i++)
+	{
+		ssot_linker_touch(linker, wish->ids[i]);
+		ssot_linker_open(linker, wish->ids[i]);
+	}
+	read_groups(linker);
+	ssot_regroup(linker);
+	tuplestore_end(linker->groups);
+	tuplestore_end(linker->seen);
+	tuplestore_end(linker->found);
+	return linker->out;
 }

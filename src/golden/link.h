@@ -19,6 +19,7 @@ typedef struct SsotNode
 	bool		stored;			/* there was a record of this key before */
 	bool		had_id;			/* or gets back the id that retired with it */
 	bool		has_id;
+	bool		leaves;			/* a person takes it out of its golden record */
 	Datum		old_id;
 	Datum		id;
 	int64		old_tokens;
@@ -50,5 +51,24 @@ typedef struct SsotLinking
  * group they join or leave. Nothing is written, but new ids are drawn.
  */
 extern SsotLinking *ssot_link(const SsotEntity *entity, const SsotIngest *ingest);
+
+/*
+ * What a person wants done with some golden records, besides what the decisions
+ * in force say.
+ */
+typedef struct SsotRelink
+{
+	const Datum *ids;			/* golden records whose members are put
+								 * together anew */
+	int			nids;
+	bool		merge;			/* ids[1] is merged into ids[0] */
+	List	   *leaving;		/* names of records (char *) that leave */
+	bool		has_new_id;		/* the id that those get; else it is drawn */
+	Datum		new_id;
+} SsotRelink;
+
+/* The same for stored records only; "ingest" has nothing staged. */
+extern SsotLinking *ssot_relink(const SsotEntity *entity, const SsotIngest *ingest,
+								const SsotRelink *wish);
 
 #endif							/* SSOT_LINK_H */

@@ -33,6 +33,12 @@ typedef struct Linker
 	SsotPair   *pairs;
 	int64		npairs;
 	int64		pair_capacity;
+	int64		first_follower; /* pairs from here on: what people wrote
+								 * follows its anchor */
+	List	   *decisions;		/* SsotDecision, by number */
+	struct SsotDecisionSearch *search;	/* obey.c */
+	bool		no_decisions;	/* none is in force */
+	const SsotRelink *wish;		/* NULL: in a run */
 	bool		anything_stored;
 	TupleDesc	id_desc;
 	Tuplestorestate *groups;	/* golden ids whose members must be read */
@@ -51,6 +57,26 @@ extern void ssot_linker_touch(Linker *linker, Datum id);
 
 /* The order of (source index, key bytes). */
 extern int	ssot_compare_node_key(const SsotNode *node, int source, const char *key);
+
+/* Note a pair of nodes; the golden records whose members must be read; a token. */
+extern void ssot_linker_pair(Linker *linker, int a, int b);
+extern void ssot_linker_open(Linker *linker, Datum id);
+
+/* Golden ids are compared as their type does. */
+extern int	ssot_linker_compare_ids(Linker *linker, Datum a, Datum b);
+
+/*
+ * obey.c: the decisions that concern the active nodes, the opened groups, and
+ * all groups that these decisions lead to, which are opened. "names" gets the
+ * names (rows of ssot_name_desc) that decisions mention.
+ */
+extern void ssot_linker_read_decisions(Linker *linker, Tuplestorestate *names, int64 *nnames);
+
+/*
+ * obey.c: clusters of the active nodes by their pairs and the decisions. Tokens
+ * are sorted. "cluster" has one element per node.
+ */
+extern void ssot_linker_cluster(Linker *linker, int *cluster);
 
 /* Put the active nodes together by their tokens and give each its golden id. */
 extern void ssot_regroup(Linker *linker);

@@ -2,10 +2,11 @@
  * golden/merge.c
  *		Two golden records that turned out to be one.
  *
- * A link that arrives late can join two golden records. The smaller id is kept.
- * Everything that refers to the other is pointed at it, set-wise: one UPDATE
- * per foreign key. Where the referring table is an entity itself, its versions
- * go to its history and its records follow, so that its next settling agrees.
+ * A link that arrives late, or a person, can join two golden records. A run
+ * keeps the smaller id, a person says which. Everything that refers to the other
+ * is pointed at it, set-wise: one UPDATE per foreign key (repoint.c). Where the
+ * referring table is an entity itself, its versions go to its history and its
+ * records follow, so that its next settling agrees.
  */
 #include "postgres.h"
 
@@ -15,115 +16,93 @@
 #include "common/query.h"
 #include "entity/record.h"
 #include "golden/clock.h"
+#include "golden/history.h"
 #include "golden/hold.h"
 #include "golden/merge.h"
 #include "golden/settle.h"
 
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
-#include "utils/lsyscache.h"
 
-/* One foreign key to the entity. */
-typedef struct Referrer
+void
+ssot_merge_clocks_lock(const SsotEntity *entity)
 {
-	Oid			relid;
-	char	   *column;
-	SsotEntity *entity;			/* NULL: not registered */
-} Referrer;
-
-static SsotQuery referring_keys = {
-	"SELECT c.conrelid, a.attname::pg_catalog.text"
-	"  FROM pg_catalog.pg_constraint AS c"
-	"  JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]"
-	"  JOIN pg_catalog.pg_class AS r ON r.oid = c.conrelid"
-	"  JOIN pg_catalog.pg_namespace AS n ON n.oid = r.relnamespace"
-	" WHERE c.contype = 'f' AND c.confrelid = $1 AND c.conparentid = 0"
-	"   AND pg_catalog.cardinality(c.conkey) = 1"
-	" ORDER BY n.nspname, r.relname, a.attname",
-	1, {OIDOID}
-};
-
-static bool
-take_referrer(TupleTableSlot *slot, void *arg)
-{
-	List	  **referrers = (List **) arg;
-	Referrer   *referrer = palloc0(sizeof(Referrer));
-
-	slot_getallattrs(slot);
-	referrer->relid = DatumGetObjectId(slot->tts_values[0]);
-	referrer->column = TextDatumGetCString(slot->tts_values[1]);
-	*referrers = lappend(*referrers, referrer);
-	return true;
-}
-
-static List *
-find_referrers(const SsotEntity *entity)
-{
-	List	   *referrers = NIL;
-	Datum		relid = ObjectIdGetDatum(entity->relid);
+	bool		locked = false;
 	ListCell   *cell;
 
-	ssot_query_each(&referring_keys, &relid, NULL, take_referrer, &referrers);
-	foreach(cell, referrers)
+	foreach(cell, ssot_referring_entities(entity))
 	{
-		Referrer   *referrer = (Referrer *) lfirst(cell);
+		SsotEntity *other = (SsotEntity *) lfirst(cell);
 
-		referrer->entity = ssot_entity_load(referrer->relid, true);
+		if (!locked && strcmp(entity->name, other->name) < 0)
+		{
+			ssot_clock_lock(entity);
+			locked = true;
+		}
+		ssot_clock_lock(other);
 	}
-	return referrers;
+	ssot_clock_lock(entity);
 }
 
-static int
-compare_entity_names(const ListCell *a, const ListCell *b)
+TimestampTz
+ssot_merge_clocks(const SsotEntity *entity)
 {
-	return strcmp(((const SsotEntity *) lfirst(a))->name,
-				  ((const SsotEntity *) lfirst(b))->name);
-}
-
-List *
-ssot_referring_entities(const SsotEntity *entity)
-{
-	List	   *entities = NIL;
 	ListCell   *cell;
 
-	foreach(cell, find_referrers(entity))
-	{
-		Referrer   *referrer = (Referrer *) lfirst(cell);
-		bool		known = referrer->relid == entity->relid;
-		ListCell   *other;
-
-		foreach(other, entities)
-			known |= ((SsotEntity *) lfirst(other))->relid == referrer->relid;
-		if (referrer->entity != NULL && !known)
-			entities = lappend(entities, referrer->entity);
-	}
-	list_sort(entities, compare_entity_names);
-	return entities;
+	ssot_merge_clocks_lock(entity);
+	foreach(cell, ssot_referring_entities(entity))
+		ssot_clock_take((SsotEntity *) lfirst(cell));
+	return ssot_clock_take(entity);
 }
 
-/* The statements' arguments: merges, time, run. */
-typedef struct Merger
+/* The statements' arguments: time, run, who, why, and the merges. */
+typedef struct Merge
 {
 	const SsotEntity *entity;
+	const SsotMerger *merger;
 	SsotRelation merges;		/* (lost, kept) */
-	int64		run_id;
-} Merger;
+} Merge;
 
 static uint64
-run(Merger *merger, TimestampTz t, const char *sql, SsotRowCallback callback, void *arg)
+run(Merge *merge, TimestampTz t, const char *sql, SsotRowCallback callback, void *arg)
 {
-	Oid			argtypes[] = {TIMESTAMPTZOID, INT8OID};
-	Datum		args[] = {TimestampTzGetDatum(t), Int64GetDatum(merger->run_id)};
+	const SsotMerger *merger = merge->merger;
+	Oid			argtypes[] = {TIMESTAMPTZOID, INT8OID, TEXTOID, TEXTOID, INT8OID};
+	Datum		args[] = {TimestampTzGetDatum(t), Int64GetDatum(merger->run_id),
+		CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false)),
+		merger->reason == NULL ? (Datum) 0 : CStringGetTextDatum(merger->reason),
+	Int64GetDatum(merger->operation)};
+	bool		nulls[] = {false, merger->run_id == 0, false, merger->reason == NULL,
+	merger->operation == 0};
 	SsotStatement statement = {
-		.sql = sql,.nargs = 2,.argtypes = argtypes,.args = args,
-		.nrelations = 1,.relations = &merger->merges,
+		.sql = sql,.nargs = 5,.argtypes = argtypes,.args = args,.nulls = nulls,
+		.nrelations = 1,.relations = &merge->merges,
 	};
 
 	return callback == NULL ? ssot_statement_run(&statement) :
 		ssot_statement_each(&statement, callback, arg);
+}
+
+/* Rows that referred to a lost id through no token: the journal's business. */
+typedef struct Moved
+{
+	TupleDesc	desc;
+	Tuplestorestate *rows;
+	int64		count;
+} Moved;
+
+static bool
+take_moved(TupleTableSlot *slot, void *arg)
+{
+	Moved	   *moved = (Moved *) arg;
+
+	slot_getallattrs(slot);
+	if (slot->tts_isnull[0])
+		return true;
+	tuplestore_putvalues(moved->rows, moved->desc, slot->tts_values, slot->tts_isnull);
+	moved->count++;
+	return true;
 }
 
 /* Ids whose drift must be looked at again. */
@@ -150,137 +129,197 @@ take_id(TupleTableSlot *slot, void *arg)
 }
 
 /*
+ * Records of a referring entity that name the lost id. What they name by a token
+ * needs no journal: the token leads to the right id at any time.
+ *
+ * UPDATE golden_ssot.visit_source AS s SET customer_id = m.kept, ssot_from = $1
+ *   FROM ssot_merges AS m WHERE m.lost = s.customer_id
+ * RETURNING CASE WHEN s.ssot_refs ? 'customer_id' THEN NULL ELSE m.lost::text END, ...
+ */
+static void
+repoint_records(Merge *merge, const SsotEntity *child, const char *column, TimestampTz t)
+{
+	Moved		moved = {ssot_moved_desc(), tuplestore_begin_heap(true, false, work_mem), 0};
+
+	run(merge, t, ssot_sql("INSERT INTO %T (%s, ssot_to) SELECT %s, $1"
+						   " FROM %T AS s JOIN ssot_merges AS m ON m.lost = s.%I"
+						   " WHERE s.ssot_from < $1",
+						   child->source_history_table, ssot_record_columns(child, ""),
+						   ssot_record_columns(child, "s."), child->source_table, column),
+		NULL, NULL);
+	run(merge, t, ssot_sql("UPDATE %T AS s SET %I = m.kept, ssot_from = $1"
+						   " FROM ssot_merges AS m WHERE m.lost = s.%I"
+						   " RETURNING CASE WHEN s.ssot_refs OPERATOR(pg_catalog.?) %L THEN NULL"
+						   " ELSE m.lost::pg_catalog.text END,"
+						   " pg_catalog.jsonb_build_object('ssot_source', s.ssot_source::pg_catalog.text,"
+						   " 'ssot_key', s.ssot_key, 'ssot_copy', s.ssot_copy::pg_catalog.text),"
+						   " ARRAY[m.lost::pg_catalog.text], ARRAY[m.kept::pg_catalog.text]",
+						   child->source_table, column, column, column), take_moved, &moved);
+	ssot_journal_write(merge->entity, child->source_table,
+					   list_make1(unconstify(char *, column)), moved.rows, moved.count, t);
+	tuplestore_end(moved.rows);
+}
+
+/*
  * An entity that refers to the lost ids: its golden rows and its records, each
  * with history.
  */
 static void
-repoint_entity(Merger *merger, const Referrer *referrer, TimestampTz t)
+repoint_entity(Merge *merge, const SsotReferrer *referrer, TimestampTz t)
 {
 	const SsotEntity *child = referrer->entity;
 	const char *golden = ssot_relation_name(child->relid);
-	const char *column = referrer->column;
+	const char *column = ssot_referrer_field(merge->entity, referrer);
 	SsotUser	user = ssot_become_owner(child->relid);
-	char	   *fields = ssot_field_list(child, "");
 
 	ssot_machine_begin();
-	run(merger, t, ssot_sql("INSERT INTO %T (%I, %s, valid_from, retired_at, valid_to, ssot_run)"
-							" SELECT g.%I, %s, g.valid_from, g.retired_at, $1, $2"
-							" FROM %T AS g JOIN ssot_merges AS m ON m.lost = g.%I"
-							" WHERE g.valid_from < $1",
-							child->history_table, child->id_column, fields, child->id_column,
-							ssot_field_list(child, "g."), golden, column), NULL, NULL);
-	run(merger, t, ssot_sql("UPDATE %T AS g SET %I = m.kept, valid_from = $1"
-							" FROM ssot_merges AS m WHERE m.lost = g.%I",
-							golden, column, column), NULL, NULL);
-	run(merger, t, ssot_sql("INSERT INTO %T (%s, ssot_to) SELECT %s, $1"
-							" FROM %T AS s JOIN ssot_merges AS m ON m.lost = s.%I"
-							" WHERE s.ssot_from < $1",
-							child->source_history_table, ssot_record_columns(child, ""),
-							ssot_record_columns(child, "s."), child->source_table, column),
-		NULL, NULL);
-	run(merger, t, ssot_sql("UPDATE %T AS s SET %I = m.kept, ssot_from = $1"
-							" FROM ssot_merges AS m WHERE m.lost = s.%I",
-							child->source_table, column, column), NULL, NULL);
+	run(merge, t, ssot_sql("INSERT INTO %T (%s, valid_to, ssot_run, ssot_changed_by, ssot_reason)"
+						   " SELECT %s, $1, $2, $3, $4"
+						   " FROM %T AS g JOIN ssot_merges AS m ON m.lost = g.%I"
+						   " WHERE g.valid_from < $1",
+						   child->history_table, ssot_history_columns(child, ""),
+						   ssot_history_columns(child, "g."), golden, column), NULL, NULL);
+	run(merge, t, ssot_sql("UPDATE %T AS g SET %I = m.kept, valid_from = $1"
+						   " FROM ssot_merges AS m WHERE m.lost = g.%I",
+						   golden, column, column), NULL, NULL);
+	repoint_records(merge, child, column, t);
 	ssot_machine_end();
 	ssot_restore_user(user);
 }
 
 /* Bring a referring entity's drift up to date after all its keys were moved. */
 static void
-settle_entity(Merger *merger, const SsotEntity *child, TimestampTz t, const char *column)
+settle_entity(Merge *merge, const SsotEntity *child, TimestampTz t, const char *column)
 {
 	IdList		list = {child, tuplestore_begin_heap(true, false, work_mem), 0};
 	SsotSettleFigures figures = {0};
 	SsotUser	user = ssot_become_owner(child->relid);
 
-	run(merger, t, ssot_sql("SELECT DISTINCT s.%I FROM %T AS s JOIN ssot_merges AS m ON m.kept = s.%I"
-							" WHERE s.ssot_from = $1",
-							child->id_column, child->source_table, column), take_id, &list);
+	run(merge, t, ssot_sql("SELECT DISTINCT s.%I FROM %T AS s JOIN ssot_merges AS m ON m.kept = s.%I"
+						   " WHERE s.ssot_from = $1",
+						   child->id_column, child->source_table, column), take_id, &list);
 	ssot_restore_user(user);
 	figures.drift_opened = palloc0(sizeof(int64) * Max(child->nsources, 1));
 	figures.drift_closed = palloc0(sizeof(int64) * Max(child->nsources, 1));
 	if (list.count > 0)
-		ssot_settle(child, list.ids, list.count, t, merger->run_id, &figures);
+		ssot_settle(child, list.ids, list.count, t, merge->merger->run_id, &figures);
 	tuplestore_end(list.ids);
 }
 
+/* The lost golden rows leave the table; who refers to them still is named. */
 static void
-remove_lost(Merger *merger, TimestampTz t)
+delete_lost(Merge *merge, TimestampTz t)
 {
-	const SsotEntity *entity = merger->entity;
-	const char *golden = ssot_relation_name(entity->relid);
-	const char *comma = entity->nfields > 0 ? ", " : "";
+	const SsotEntity *entity = merge->entity;
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		run(merge, t, ssot_sql("DELETE FROM %T AS g USING ssot_merges AS m WHERE m.lost = g.%I",
+							   ssot_relation_name(entity->relid), entity->id_column), NULL, NULL);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		if (error->sqlerrcode != ERRCODE_FOREIGN_KEY_VIOLATION || error->table_name == NULL)
+			PG_RE_THROW();
+		FlushErrorState();
+		ssot_refuse_merge(entity, error,
+						  ssot_qualified_name(error->schema_name, error->table_name));
+	}
+	PG_END_TRY();
+}
+
+static void
+remove_lost(Merge *merge, TimestampTz t)
+{
+	const SsotEntity *entity = merge->entity;
 	SsotUser	user = ssot_become_owner(entity->relid);
 
 	ssot_machine_begin();
-	run(merger, t, ssot_sql("INSERT INTO %T (%I%s%s, valid_from, retired_at, valid_to, ssot_reason, ssot_run)"
-							" SELECT g.%I%s%s, g.valid_from, g.retired_at, $1,"
-							" 'merged into ' || m.kept::pg_catalog.text, $2"
-							" FROM %T AS g JOIN ssot_merges AS m ON m.lost = g.%I"
-							" WHERE g.valid_from < $1",
-							entity->history_table, entity->id_column, comma,
-							ssot_field_list(entity, ""), entity->id_column, comma,
-							ssot_field_list(entity, "g."), golden, entity->id_column), NULL, NULL);
-	run(merger, t, ssot_sql("DELETE FROM %T AS g USING ssot_merges AS m WHERE m.lost = g.%I"
-							"",
-							golden, entity->id_column), NULL, NULL);
+	run(merge, t, ssot_sql("INSERT INTO %T (%s, valid_to, ssot_run, ssot_changed_by, ssot_reason)"
+						   " SELECT %s, $1, $2, $3,"
+						   " 'merged into ' || m.kept::pg_catalog.text || coalesce(': ' || $4, '')"
+						   " FROM %T AS g JOIN ssot_merges AS m ON m.lost = g.%I"
+						   " WHERE g.valid_from < $1",
+						   entity->history_table, ssot_history_columns(entity, ""),
+						   ssot_history_columns(entity, "g."),
+						   ssot_relation_name(entity->relid), entity->id_column), NULL, NULL);
+	delete_lost(merge, t);
 	ssot_machine_end();
 	ssot_restore_user(user);
 
-	user = ssot_become_owner(get_relname_relid("merged_id", get_namespace_oid("ssot", false)));
+	user = ssot_become_owner(ssot_companion_oid("ssot.merged_id"));
 	/* what was merged into a lost id before is what that has become */
-	run(merger, t, ssot_sql("UPDATE ssot.merged_id AS o SET kept_id = m.kept::pg_catalog.text"
-							" FROM ssot_merges AS m"
-							" WHERE o.entity = %L AND o.kept_id = m.lost::pg_catalog.text",
-							entity->name), NULL, NULL);
-	run(merger, t, ssot_sql("INSERT INTO ssot.merged_id (entity, lost_id, kept_id, merged_at, reason)"
-							" SELECT %L, m.lost::pg_catalog.text, m.kept::pg_catalog.text, $1,"
-							" 'records share a key (run ' || $2 || ')' FROM ssot_merges AS m"
-							" ON CONFLICT (entity, lost_id) DO UPDATE"
-							" SET kept_id = EXCLUDED.kept_id, merged_at = EXCLUDED.merged_at,"
-							" reason = EXCLUDED.reason", entity->name), NULL, NULL);
+	run(merge, t, ssot_sql("UPDATE ssot.merged_id AS o SET kept_id = m.kept::pg_catalog.text"
+						   " FROM ssot_merges AS m"
+						   " WHERE o.entity = %L AND o.kept_id = m.lost::pg_catalog.text",
+						   entity->name), NULL, NULL);
+	run(merge, t, ssot_sql("INSERT INTO ssot.merged_id"
+						   " (entity, lost_id, kept_id, into_id, merged_at, reason, operation)"
+						   " SELECT %L, m.lost::pg_catalog.text, m.kept::pg_catalog.text,"
+						   " m.kept::pg_catalog.text, $1,"
+						   " coalesce($4, 'records share a key (run ' || $2 || ')', 'merged by ' || $3), $5"
+						   " FROM ssot_merges AS m"
+						   " ON CONFLICT (entity, lost_id) DO UPDATE"
+						   " SET kept_id = EXCLUDED.kept_id, into_id = EXCLUDED.into_id,"
+						   " merged_at = EXCLUDED.merged_at, reason = EXCLUDED.reason,"
+						   " operation = EXCLUDED.operation", entity->name),
+		NULL, NULL);
 	ssot_restore_user(user);
 }
 
-void
-ssot_merge_golden(const SsotEntity *entity, const SsotMerge *merges, int nmerges,
-				  TimestampTz t, int64 run_id)
+static SsotRelation
+merge_relation(const SsotEntity *entity, const SsotMerge *merges, int nmerges)
 {
 	TupleDesc	desc = CreateTemplateTupleDesc(2);
-	Merger		merger = {entity, {"ssot_merges", desc, NULL, nmerges}, run_id};
-	List	   *referrers = find_referrers(entity);
-	ListCell   *cell;
+	SsotRelation relation = {"ssot_merges", desc, NULL, nmerges};
 
 	TupleDescInitEntry(desc, 1, "lost", entity->id_type, -1, 0);
 	TupleDescInitEntry(desc, 2, "kept", entity->id_type, -1, 0);
-	merger.merges.rows = tuplestore_begin_heap(true, false, work_mem);
+	relation.rows = tuplestore_begin_heap(true, false, work_mem);
 	for (int i = 0; i < nmerges; i++)
 	{
 		Datum		values[2] = {merges[i].lost, merges[i].kept};
 		bool		nulls[2] = {false, false};
 
-		tuplestore_putvalues(merger.merges.rows, desc, values, nulls);
+		tuplestore_putvalues(relation.rows, desc, values, nulls);
 	}
+	return relation;
+}
+
+void
+ssot_merge_golden(const SsotEntity *entity, const SsotMerge *merges,
+				  int nmerges, TimestampTz t, const SsotMerger *merger)
+{
+	Merge		merge = {entity, merger, merge_relation(entity, merges, nmerges)};
+	List	   *referrers = ssot_referrers(entity);
+	ListCell   *cell;
+
 	foreach(cell, referrers)
 	{
-		Referrer   *referrer = (Referrer *) lfirst(cell);
+		SsotReferrer *referrer = (SsotReferrer *) lfirst(cell);
 
 		if (referrer->entity != NULL)
-			repoint_entity(&merger, referrer, ssot_clock_take(referrer->entity));
+			repoint_entity(&merge, referrer, ssot_clock_take(referrer->entity));
 		else
-			run(&merger, t, ssot_sql("UPDATE %T AS c SET %I = m.kept FROM ssot_merges AS m"
-									 " WHERE m.lost = c.%I",
-									 ssot_relation_name(referrer->relid), referrer->column,
-									 referrer->column), NULL, NULL);
+			ssot_repoint_table(entity, referrer, &merge.merges, t);
 	}
-	remove_lost(&merger, t);
+	remove_lost(&merge, t);
+	ssot_settle_constraints(entity, referrers);
+	ssot_merge_pins(entity, &merge.merges, t);
 	foreach(cell, referrers)
 	{
-		Referrer   *referrer = (Referrer *) lfirst(cell);
+		SsotReferrer *referrer = (SsotReferrer *) lfirst(cell);
 
-		if (referrer->entity != NULL && referrer->relid != entity->relid)
-			settle_entity(&merger, referrer->entity, ssot_clock_take(referrer->entity),
-						  referrer->column);
+		/* a run settles its own entity itself, when all its records are in */
+		if (referrer->entity != NULL &&
+			(referrer->relid != entity->relid || merger->run_id == 0))
+			settle_entity(&merge, referrer->entity, ssot_clock_take(referrer->entity),
+						  ssot_referrer_field(entity, referrer));
 	}
-	tuplestore_end(merger.merges.rows);
+	tuplestore_end(merge.merges.rows);
 }

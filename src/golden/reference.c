@@ -227,14 +227,15 @@ take_target(TupleTableSlot *slot, void *arg)
 }
 
 /*
- * SELECT w.token, s.customer_id FROM ssot_wanted AS w
+ * SELECT w.token, s.customer_id, 0 FROM ssot_wanted AS w
  *   JOIN ssot.source AS y ON y.system = w.system AND y.entity = 'golden.customer'
  *   JOIN golden_ssot.customer_source AS s ON s.ssot_key = w.key AND s.ssot_source = y.source_id
  * UNION ALL
- * SELECT w.token, s.customer_id FROM ssot_wanted AS w
+ * SELECT w.token, s.customer_id, 1 FROM ssot_wanted AS w
  *   JOIN golden_ssot.customer_key AS k ON k.token = w.token
  *   JOIN golden_ssot.customer_source AS s ON (the record that carries it)
- *  ORDER BY 1, 2   -- a token that leads to two records takes the smaller id
+ *  ORDER BY 1, 3, 2   -- the record that the token names comes before those that
+ *                     only share it; after that, the smaller id
  */
 static void
 resolve_field(SsotReferences *references, int f)
@@ -248,16 +249,16 @@ resolve_field(SsotReferences *references, int f)
 	const char *type = format_type_extended(field->base_type, field->base_typmod,
 											FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
 
-	statement.sql = ssot_sql("SELECT w.token, s.%I::%s FROM ssot_wanted AS w"
+	statement.sql = ssot_sql("SELECT w.token, s.%I::%s, 0 FROM ssot_wanted AS w"
 							 " JOIN ssot.source AS y ON y.system = w.system AND y.entity = %L"
 							 " JOIN %T AS s ON s.ssot_key = w.key AND s.ssot_source = y.source_id"
 							 " AND s.ssot_copy <= 0 WHERE s.%I IS NOT NULL"
 							 " UNION ALL "
-							 "SELECT w.token, s.%I::%s FROM ssot_wanted AS w"
+							 "SELECT w.token, s.%I::%s, 1 FROM ssot_wanted AS w"
 							 " JOIN %T AS k ON k.token = w.token"
 							 " JOIN %T AS s ON s.ssot_key = k.ssot_key AND s.ssot_source = k.ssot_source"
 							 " AND s.ssot_copy <= 0 WHERE s.%I IS NOT NULL"
-							 " ORDER BY 1, 2",
+							 " ORDER BY 1, 3, 2",
 							 target->id_column, type, target->name, target->source_table,
 							 target->id_column, target->id_column, type,
 							 target->key_table, target->source_table, target->id_column);

@@ -12,6 +12,7 @@
 #include "common/ident.h"
 #include "common/owner.h"
 #include "common/query.h"
+#include "golden/decision.h"
 #include "golden/linker.h"
 
 #include "catalog/pg_type.h"
@@ -20,8 +21,8 @@
 #include "utils/datum.h"
 #include "utils/memutils.h"
 
-static void
-add_pair(Linker *linker, int a, int b)
+void
+ssot_linker_pair(Linker *linker, int a, int b)
 {
 	if (linker->npairs == linker->pair_capacity)
 	{
@@ -46,15 +47,23 @@ compare_tokens(const void *a, const void *b)
 }
 
 static void
+free_tokens(Linker *linker)
+{
+	pfree(linker->tokens);
+	MemoryContextDelete(linker->token_context);
+}
+
+/* Decisions may need the tokens again; without any they are done with. */
+static void
 pair_by_tokens(Linker *linker)
 {
 	qsort(linker->tokens, linker->ntokens, sizeof(TokenEntry), compare_tokens);
 	for (int64 i = 1; i < linker->ntokens; i++)
 		if (linker->tokens[i].hash == linker->tokens[i - 1].hash &&
 			strcmp(linker->tokens[i].text, linker->tokens[i - 1].text) == 0)
-			add_pair(linker, linker->tokens[i - 1].node, linker->tokens[i].node);
-	pfree(linker->tokens);
-	MemoryContextDelete(linker->token_context);
+			ssot_linker_pair(linker, linker->tokens[i - 1].node, linker->tokens[i].node);
+	if (linker->decisions == NIL)
+		free_tokens(linker);
 }
 
 static bool
@@ -64,23 +73,25 @@ is_built_in(const Linker *linker, const SsotNode *node)
 		linker->entity->sources[node->source].is_manual;
 }
 
-static int
-compare_ids(Linker *linker, Datum a, Datum b)
+int
+ssot_linker_compare_ids(Linker *linker, Datum a, Datum b)
 {
 	return DatumGetInt32(FunctionCall2Coll(&linker->id_cmp, linker->id_collation, a, b));
 }
 
 static Linker *sorting;			/* for the qsort callbacks below */
 
-/* By old golden id, then people's records last, then source and key: the first
- * of an id is its anchor. */
+/* By old golden id, then what leaves it and people's records last, then source
+ * and key: the first of an id is its anchor. */
 static int
 compare_by_id(const void *a, const void *b)
 {
 	const SsotNode *x = &sorting->out->nodes[*(const int *) a];
 	const SsotNode *y = &sorting->out->nodes[*(const int *) b];
-	int			result = compare_ids(sorting, x->old_id, y->old_id);
+	int			result = ssot_linker_compare_ids(sorting, x->old_id, y->old_id);
 
+	if (result == 0)
+		result = (int) x->leaves - (int) y->leaves;
 	if (result == 0)
 		result = (int) is_built_in(sorting, x) - (int) is_built_in(sorting, y);
 	return result != 0 ? result : ssot_compare_node_key(x, y->source, y->key);
@@ -113,20 +124,68 @@ sorted_nodes(Linker *linker, bool with_id, int (*compare) (const void *, const v
 	return order;
 }
 
-/* What people wrote follows the anchor of its golden record. */
+/* What people wrote follows the anchor of its golden record, or the first of
+ * those that leave with it. */
 static void
 pair_with_anchors(Linker *linker, const int *order, int n)
 {
 	SsotNode   *nodes = linker->out->nodes;
 	int			anchor = -1;
 
+	linker->first_follower = linker->npairs;
 	for (int i = 0; i < n; i++)
 	{
 		if (anchor < 0 ||
-			compare_ids(linker, nodes[order[anchor]].old_id, nodes[order[i]].old_id) != 0)
+			nodes[order[anchor]].leaves != nodes[order[i]].leaves ||
+			ssot_linker_compare_ids(linker, nodes[order[anchor]].old_id,
+									nodes[order[i]].old_id) != 0)
 			anchor = i;
 		else if (is_built_in(linker, &nodes[order[i]]))
-			add_pair(linker, order[anchor], order[i]);
+			ssot_linker_pair(linker, order[anchor], order[i]);
+	}
+}
+
+/* The anchor of a golden id, or -1. */
+static int
+find_anchor(Linker *linker, const int *order, int n, Datum id)
+{
+	for (int i = 0; i < n; i++)
+		if (ssot_linker_compare_ids(linker, linker->out->nodes[order[i]].old_id, id) == 0)
+			return order[i];
+	return -1;
+}
+
+/* A person merges two golden records, whatever their records are. */
+static void
+pair_as_wished(Linker *linker, const int *order, int n)
+{
+	int			kept;
+	int			lost;
+
+	if (linker->wish == NULL || !linker->wish->merge)
+		return;
+	kept = find_anchor(linker, order, n, linker->wish->ids[0]);
+	lost = find_anchor(linker, order, n, linker->wish->ids[1]);
+	if (kept >= 0 && lost >= 0)
+		ssot_linker_pair(linker, kept, lost);
+}
+
+/* Mark the records that a person takes out of their golden record. */
+static void
+mark_leaving(Linker *linker)
+{
+	ListCell   *cell;
+
+	if (linker->wish == NULL)
+		return;
+	for (int i = 0; i < linker->out->nnodes; i++)
+	{
+		SsotNode   *node = &linker->out->nodes[i];
+		char	   *name = ssot_record_name(linker->entity, node->source, node->key);
+
+		foreach(cell, linker->wish->leaving)
+			node->leaves |= node->had_id && strcmp(name, (const char *) lfirst(cell)) == 0 &&
+			ssot_linker_compare_ids(linker, node->old_id, linker->wish->ids[0]) == 0;
 	}
 }
 
@@ -145,22 +204,36 @@ add_merge(Linker *linker, Datum lost, Datum kept)
 	ssot_linker_touch(linker, kept);
 }
 
-/* Each golden id goes to its anchor's cluster; the smallest of a cluster is kept. */
+/* Does a person want this golden id to be kept where it meets others? */
+static bool
+is_wished(Linker *linker, Datum id)
+{
+	return linker->wish != NULL && linker->wish->merge &&
+		ssot_linker_compare_ids(linker, id, linker->wish->ids[0]) == 0;
+}
+
+/* Each golden id goes to its anchor's cluster; of a cluster that one is kept that
+ * a person wants kept, else the smallest. */
 static void
 claim_ids(Linker *linker, const int *cluster, const int *order, int n, int *holder)
 {
 	SsotNode   *nodes = linker->out->nodes;
 
+	for (int i = 0; i < n; i++)
+		if (holder[cluster[order[i]]] < 0 && is_wished(linker, nodes[order[i]].old_id))
+			holder[cluster[order[i]]] = order[i];
 	/* order is ascending by id: the first claim of a cluster is the smallest */
 	for (int i = 0; i < n; i++)
 	{
 		int			c = cluster[order[i]];
 
-		if (i > 0 && compare_ids(linker, nodes[order[i - 1]].old_id, nodes[order[i]].old_id) == 0)
+		if (i > 0 && ssot_linker_compare_ids(linker, nodes[order[i - 1]].old_id,
+											 nodes[order[i]].old_id) == 0)
 			continue;
 		if (holder[c] < 0)
 			holder[c] = order[i];
-		else
+		else if (ssot_linker_compare_ids(linker, nodes[order[i]].old_id,
+										 nodes[holder[c]].old_id) != 0)
 			add_merge(linker, nodes[order[i]].old_id, nodes[holder[c]].old_id);
 	}
 }
@@ -245,9 +318,13 @@ assign_ids(Linker *linker, const int *cluster, int *holder)
 										   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	int		   *fresh = MemoryContextAllocHuge(CurrentMemoryContext,
 											   sizeof(int) * Max(out->nnodes, 1));
+	bool	   *leaving = palloc_extended(sizeof(bool) * Max(out->nnodes, 1),
+										  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	int			nfresh = 0;
 	Datum	   *ids;
 
+	for (int i = 0; i < n; i++)
+		leaving[cluster[order[i]]] |= nodes[order[i]].leaves;
 	for (int i = 0; i < n; i++)
 		if (creates(linker, &nodes[order[i]]))
 			creating[cluster[order[i]]] = true;
@@ -276,10 +353,12 @@ assign_ids(Linker *linker, const int *cluster, int *holder)
 		{
 			node->has_id = true;
 			node->id = holder[c] >= 0 ? nodes[holder[c]].old_id : ids[fresh[c]];
+			if (holder[c] < 0 && leaving[c] && linker->wish->has_new_id)
+				node->id = linker->wish->new_id;
 		}
 		if (node->has_id &&
 			(!node->had_id || !node->stored ||
-			 compare_ids(linker, node->id, node->old_id) != 0))
+			 ssot_linker_compare_ids(linker, node->id, node->old_id) != 0))
 			out->linked[node->source]++;
 		if (node->had_id)
 			ssot_linker_touch(linker, node->old_id);
@@ -299,10 +378,14 @@ ssot_regroup(Linker *linker)
 	int		   *order;
 	int			n;
 
+	mark_leaving(linker);
 	pair_by_tokens(linker);
 	order = sorted_nodes(linker, true, compare_by_id, &n);
 	pair_with_anchors(linker, order, n);
-	ssot_cluster(out->nnodes, linker->pairs, linker->npairs, 1.0, cluster);
+	pair_as_wished(linker, order, n);
+	ssot_linker_cluster(linker, cluster);
+	if (linker->decisions != NIL)
+		free_tokens(linker);
 	pfree(linker->pairs);
 	for (int i = 0; i < out->nnodes; i++)
 		holder[i] = -1;

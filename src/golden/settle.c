@@ -22,6 +22,7 @@
 #include "common/settings.h"
 #include "golden/clock.h"
 #include "golden/hold.h"
+#include "golden/retire.h"
 #include "golden/settle.h"
 
 #include "access/htup_details.h"
@@ -368,6 +369,7 @@ typedef struct SettlePass
 	SsotRowCheck *check;
 	SsotMerged	merged;
 	SsotHolds  *holds;
+	SsotRetirements *retirements;
 	bool	   *fed;			/* by field: some source feeds it */
 	void	   *observer;
 	SsotWinner *winners;
@@ -417,7 +419,8 @@ settle_group(const SsotGroup *group, void *arg)
 {
 	SettlePass *pass = (SettlePass *) arg;
 	const SsotEntity *entity = pass->entity;
-	bool		retired = is_retired(entity, group);
+	bool		retired = is_retired(entity, group) ||
+	ssot_is_retired_by_person(pass->retirements, group->id);
 	SsotViolation violation;
 
 	pass->values[0] = group->id;
@@ -491,6 +494,7 @@ ssot_settle(const SsotEntity *entity, Tuplestorestate *touched, int64 ntouched,
 	pass.entity = entity;
 	pass.survivor = ssot_survivor_create(entity);
 	pass.check = ssot_row_check_create(entity, t);
+	pass.retirements = ssot_retirements_read(entity, touched, ntouched);
 	pass.winners = palloc(sizeof(SsotWinner) * Max(entity->nfields, 1));
 	pass.fed = palloc(sizeof(bool) * Max(entity->nfields, 1));
 	for (int f = 0; f < entity->nfields; f++)
