@@ -28,6 +28,8 @@ static SsotQuery rename_entity_query = {
 	"    UPDATE ssot.source AS s SET relation = $2 WHERE s.relation = $1\n"
 	"), run AS (\n"
 	"    UPDATE ssot.reconcile_run AS r SET entity = $2 WHERE r.entity = $1\n"
+	"), moved AS (\n"
+	"    UPDATE ssot.moved_reference AS m SET relation = $2 WHERE m.relation = $1\n"
 	")\n"
 	"UPDATE ssot.entity AS e\n"
 	"SET entity = $2\n"
