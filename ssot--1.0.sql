@@ -17,6 +17,7 @@
 --     II.5  drift: open differences and their verification
 --     II.6  reconcile: running, progress, schedules
 --     II.7  grants: what PUBLIC may not do
+--     II.8  event triggers: what hears the user's DDL
 
 \echo Use "CREATE EXTENSION ssot" to load this file. \quit
 
@@ -969,6 +970,21 @@ COMMENT ON COLUMN ssot.entity_map.quality IS '5. What is a good one? Counts of t
 COMMENT ON COLUMN ssot.entity_map.reconciliation IS '6. When was it reconciled? as_of: the time of the last write; last_run, last_success and last_failure from ssot.reconcile_run; answered when a run succeeded';
 COMMENT ON COLUMN ssot.entity_map.answered IS 'How many of the six are answered';
 
+-- Following the user's DDL (ddl_sync.c). The event triggers themselves come at
+-- the end of this file.
+
+CREATE FUNCTION ssot.ddl_begins() RETURNS event_trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'ssot_ddl_begins';
+COMMENT ON FUNCTION ssot.ddl_begins() IS 'Event trigger before ALTER TABLE and DROP TABLE: keeps in history the values of an entity''s column that is about to be dropped, and lets the as-of view go of columns that change; refuses to drop an entity.';
+
+CREATE FUNCTION ssot.ddl_drops() RETURNS event_trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'ssot_ddl_drops';
+COMMENT ON FUNCTION ssot.ddl_drops() IS 'Event trigger after objects were dropped: refuses that entities and their companions go, by CASCADE too; takes what was declared about a dropped column off the map, with a warning.';
+
+CREATE FUNCTION ssot.ddl_ends() RETURNS event_trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'ssot_ddl_ends';
+COMMENT ON FUNCTION ssot.ddl_ends() IS 'Event trigger after a table or schema was altered: companions, as-of function and view, and the Entity Map follow an entity''s table where they differ from it.';
+
 -- end of II.2
 
 
@@ -1377,6 +1393,27 @@ REVOKE ALL ON PROCEDURE ssot.reconcile_all(regclass[], boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.schedule(regclass, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.unschedule(regclass) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ssot.ddl_begins(), ssot.ddl_drops(), ssot.ddl_ends() FROM PUBLIC;
+
 -- end of II.7
 
 
+-- ============================================================================
+-- II.8  event triggers: last, so that they do not hear this file
+-- ============================================================================
+
+CREATE EVENT TRIGGER ssot_ddl_begins ON ddl_command_start
+    WHEN TAG IN ('ALTER TABLE', 'DROP TABLE')
+    EXECUTE FUNCTION ssot.ddl_begins();
+COMMENT ON EVENT TRIGGER ssot_ddl_begins IS 'Keeps the values of a column of an entity before it is dropped';
+
+CREATE EVENT TRIGGER ssot_ddl_drops ON sql_drop
+    EXECUTE FUNCTION ssot.ddl_drops();
+COMMENT ON EVENT TRIGGER ssot_ddl_drops IS 'Guards entities and their companions against DROP; takes dropped columns off the map';
+
+CREATE EVENT TRIGGER ssot_ddl_ends ON ddl_command_end
+    WHEN TAG IN ('ALTER TABLE', 'ALTER SCHEMA', 'ALTER VIEW', 'ALTER INDEX')
+    EXECUTE FUNCTION ssot.ddl_ends();
+COMMENT ON EVENT TRIGGER ssot_ddl_ends IS 'Makes companions, as-of function and view, and the Entity Map follow the DDL of an entity';
+
+-- end of II.8

@@ -38,6 +38,12 @@ SELECT * FROM ssot.compare('c', 'd', key => '{x,y}') ORDER BY record_key COLLATE
 ALTER TABLE cmp.d ALTER x TYPE text COLLATE "C";
 SELECT * FROM ssot.compare('c', 'd', key => '{x,y}') ORDER BY record_key COLLATE "C", kind COLLATE "C";
 
+-- Keys that differ by little are not mistaken for each other.
+CREATE TABLE cmp.short_left AS SELECT 'k' || g AS key, g % 10 AS digit FROM generate_series(1, 5000) AS g;
+CREATE TABLE cmp.short_right AS SELECT 'k' || g AS key, g % 10 AS digit FROM generate_series(0, 4999) AS g;
+SELECT * FROM ssot.compare('short_left', 'short_right', key => '{key}') ORDER BY record_key;
+SELECT count(*) AS differ FROM ssot.compare('short_left', 'short_right', key => '{key,digit}');
+
 -- Views, partitioned tables, dropped and added columns, inheritance, values out of line.
 CREATE VIEW cmp.a_view AS SELECT a.id, a.name, a.amount FROM cmp.a;
 CREATE TABLE cmp.b_parts (id integer, name text, amount numeric) PARTITION BY RANGE (id);
@@ -63,7 +69,7 @@ INSERT INTO cmp.h SELECT g.id, g.body FROM cmp.g AS g;
 UPDATE cmp.h SET body = body || '.' WHERE id = 7;
 SELECT record_key, kind, field, right(left_value, 7), right(right_value, 7) FROM ssot.compare('g', 'h', key => '{id}');
 
--- Many rows, with little memory and with much, in any order: the same answer as SQL's. Then everything differs.
+-- Many rows, with little memory and with much, in any order: the same answer as SQL's.
 CREATE TABLE cmp.big AS
 SELECT g AS id, 'name ' || g % 1000 AS name, g::numeric / 100 AS amount, CASE WHEN g % 7 > 0 THEN g % 7 END AS small
 FROM generate_series(1, 60000) AS g;
@@ -89,6 +95,33 @@ RESET maintenance_work_mem;
 TRUNCATE cmp.found;
 INSERT INTO cmp.found SELECT * FROM ssot.compare('big', 'copied', key => '{id}');
 SELECT count(*) AS unlike FROM ((TABLE cmp.found EXCEPT ALL TABLE cmp.expected) UNION ALL (TABLE cmp.expected EXCEPT ALL TABLE cmp.found)) AS u;
+
+-- Keys that are declared unique: side by side, in another order and in the same.
+ALTER TABLE cmp.big ADD PRIMARY KEY (id);
+ALTER TABLE cmp.copied ADD UNIQUE (id);
+TRUNCATE cmp.found;
+INSERT INTO cmp.found SELECT * FROM ssot.compare('big', 'copied', key => '{id}');
+SELECT count(*) AS unlike FROM ((TABLE cmp.found EXCEPT ALL TABLE cmp.expected) UNION ALL (TABLE cmp.expected EXCEPT ALL TABLE cmp.found)) AS u;
+CREATE TABLE cmp.sorted AS SELECT * FROM cmp.copied ORDER BY id;
+DROP TABLE cmp.copied CASCADE;
+ALTER TABLE cmp.sorted RENAME TO copied;
+ALTER TABLE cmp.copied ADD UNIQUE (id);
+CREATE VIEW cmp.expected AS
+SELECT coalesce(l.id, r.id)::text AS record_key, CASE WHEN r.id IS NULL THEN 'missing_right' WHEN l.id IS NULL THEN 'missing_left' ELSE 'mismatch' END AS kind,
+       f.field, f.l AS left_value, f.r AS right_value
+FROM cmp.big AS l
+FULL JOIN cmp.copied AS r ON r.id = l.id
+LEFT JOIN LATERAL (VALUES ('name', l.name, r.name), ('amount', l.amount::text, r.amount::text), ('small', l.small::text, r.small::text)) AS f (field, l, r)
+    ON l.id IS NOT NULL AND r.id IS NOT NULL AND f.l IS DISTINCT FROM f.r
+WHERE l.id IS NULL OR r.id IS NULL OR f.field IS NOT NULL;
+TRUNCATE cmp.found;
+INSERT INTO cmp.found SELECT * FROM ssot.compare('big', 'copied', key => '{id}');
+SELECT count(*) AS unlike FROM ((TABLE cmp.found EXCEPT ALL TABLE cmp.expected) UNION ALL (TABLE cmp.expected EXCEPT ALL TABLE cmp.found)) AS u;
+INSERT INTO cmp.copied (id, name) VALUES (NULL, 'no key'), (NULL, 'nor this');
+SELECT * FROM ssot.compare('big', 'copied', key => '{id}', columns => '{}') AS c WHERE c.record_key IS NULL;
+DELETE FROM cmp.copied WHERE id IS NULL;
+
+-- Everything differs.
 UPDATE cmp.copied SET small = coalesce(small, 0) + 1;
 TRUNCATE cmp.found;
 INSERT INTO cmp.found SELECT * FROM ssot.compare('big', 'copied', key => '{id}');

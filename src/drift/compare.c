@@ -329,23 +329,6 @@ too_many(const SsotSide *side)
 		side->suspects.count > MAX_SUSPECT_SHARE * side->nrows;
 }
 
-/*
- * The planner counts a random page for each tuple id, although they are visited
- * in order, and would rather read the whole table once more.
- */
-static int
-prefer_tids(bool prefer)
-{
-	int			level = NewGUCNestLevel();
-
-	if (prefer)
-	{
-		ssot_setting("enable_seqscan", "off");
-		ssot_setting("enable_nestloop", "off");
-	}
-	return level;
-}
-
 /* Compare the suspects, or everything, by SQL; the rows are the result. */
 static void
 compare_exactly(FunctionCallInfo fcinfo, SsotSide *left, SsotSide *right)
@@ -387,7 +370,8 @@ compare_exactly(FunctionCallInfo fcinfo, SsotSide *left, SsotSide *right)
 	}
 	statement.sql = exact_sql(left->comparing, rows[0], rows[1],
 							  everything || left->comparing->repeated);
-	level = prefer_tids(!everything);
+	level = NewGUCNestLevel();
+	ssot_prefer_tids(!everything);
 	ssot_statement_return(fcinfo, &statement);
 	AtEOXact_GUC(true, level);
 }

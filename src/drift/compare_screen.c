@@ -58,7 +58,7 @@
 #define WINDOW_BITS		14
 #define WINDOW_WORDS	4
 #define WINDOW_SIDE		3
-#define WINDOW_TRIAL	262144	/* rows after which it has to have been useful */
+#define WINDOW_TRIAL	65536	/* rows after which it has to have been useful */
 
 /* Rows read from one side before the other has its turn. */
 #define TURN_ROWS		64
@@ -391,6 +391,11 @@ scan_both(SsotSide *left, SsotSide *right, Size limit)
 
 	left->by_tuple_scan = takes_tuple_scan(left);
 	right->by_tuple_scan = takes_tuple_scan(right);
+	for (int i = 0; i < 2; i++)
+	{
+		if (sides[i]->by_tuple_scan && make_walker(sides[i], false)->misses)
+			sides[i]->by_tuple_scan = false;
+	}
 	left->comparing->whole_tuples = left->by_tuple_scan && right->by_tuple_scan &&
 		same_shape(left, right);
 	for (int i = 0; i < 2; i++)

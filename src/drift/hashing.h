@@ -74,7 +74,8 @@ ssot_read32(const char *p)
 	return word;
 }
 
-/* Add bytes to a hash. */
+/* Add bytes to a hash. The length is spread by a seed: merely xored in, it would
+ * cancel out a difference of the last byte. */
 static inline uint64
 ssot_hash_bytes(uint64 hash, const char *bytes, Size length, SsotSeed seed)
 {
@@ -103,7 +104,7 @@ ssot_hash_bytes(uint64 hash, const char *bytes, Size length, SsotSeed seed)
 	}
 	else
 		x = y = 0;
-	return ssot_mix(x ^ seed.b ^ length, y ^ hash);
+	return ssot_mix(x ^ seed.b, y ^ hash ^ (length * seed.a));
 }
 
 /* Add a word to a hash. */

@@ -12,6 +12,8 @@
 #include "postgres.h"
 
 #include "ssot.h"
+#include "common/settings.h"
+#include "drift/hashing.h"
 #include "drift/scan.h"
 
 #include "access/relation.h"
@@ -40,8 +42,7 @@ ssot_relation_has_tids(Oid relid)
 	return result;
 }
 
-/* A column whose value older tuples miss, or that is virtual, has values that no
- * tuple shows; a materialized view may not be populated. */
+/* A materialized view may not be populated. */
 bool
 ssot_relation_is_scannable(Oid relid)
 {
@@ -53,13 +54,6 @@ ssot_relation_is_scannable(Oid relid)
 	rel = relation_open(relid, AccessShareLock);
 	result = rel->rd_rel->relkind == RELKIND_RELATION &&
 		check_enable_rls(relid, InvalidOid, true) != RLS_ENABLED;
-	for (int i = 0; i < RelationGetNumberOfAttributes(rel); i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), i);
-
-		if (att->atthasmissing || att->attgenerated == 'v')
-			result = false;
-	}
 	relation_close(rel, NoLock);
 	return result;
 }
@@ -76,6 +70,22 @@ ssot_relation_rows(Oid relid)
 	return rows;
 }
 
+/*
+ * The planner counts a random page for each tuple id, although they are visited
+ * in order, and would rather read the whole table once more. Where it has to use
+ * what is turned off, it believes in costs that would call for compilation.
+ */
+void
+ssot_prefer_tids(bool prefer)
+{
+	if (!prefer)
+		return;
+	ssot_setting("enable_seqscan", "off");
+	ssot_setting("enable_nestloop", "off");
+	ssot_setting("jit", "off");
+	ssot_setting("max_parallel_workers_per_gather", "0");
+}
+
 /* Not synchronized with other scans: from the first block to the last. */
 SsotTupleScan
 ssot_tuple_scan_begin(Oid relid)
@@ -84,8 +94,19 @@ ssot_tuple_scan_begin(Oid relid)
 
 	scan.rel = relation_open(relid, AccessShareLock);
 	scan.nblocks = RelationGetNumberOfBlocks(scan.rel);
+	scan.block = InvalidBlockNumber;
 	scan.scan = table_beginscan_strat(scan.rel, GetActiveSnapshot(), 0, NULL, true, false);
 	return scan;
+}
+
+void
+ssot_prefetch_page(const SsotTupleScan *scan)
+{
+	char	   *page = BufferGetPage(((HeapScanDesc) scan->scan)->rs_cbuf);
+
+	for (char *line = page + ((PageHeader) page)->pd_upper; line < page + BLCKSZ;
+		 line += PG_CACHE_LINE_SIZE / 2)
+		ssot_prefetch(line);
 }
 
 void

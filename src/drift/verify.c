@@ -19,6 +19,7 @@
 #include "common/query.h"
 #include "common/settings.h"
 #include "drift/findings.h"
+#include "drift/scan.h"
 #include "drift/verify.h"
 #include "golden/settle.h"
 
@@ -26,14 +27,14 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 
 /* When more than this share of the golden records is suspect, all are compared. */
 #define MAX_SUSPECT_SHARE	0.05
 #define MIN_SUSPECTS		10000
 
-/* The golden ids that are compared exactly, with their golden values. */
+/* The golden ids that are compared exactly. */
 typedef struct Recheck
 {
 	const SsotEntity *entity;
@@ -45,8 +46,6 @@ typedef struct Recheck
 	TupleDesc	id_desc;
 	Tuplestorestate *ids;
 	int64		nids;
-	Tuplestorestate *golden;	/* in the order of the groups */
-	TupleTableSlot *row;
 	SsotWinner *winners;
 	Datum	   *merged;
 	bool	   *merged_nulls;
@@ -67,6 +66,9 @@ put_id(TupleTableSlot *slot, void *arg)
  * SELECT t.customer_id FROM golden.customer AS t WHERE t.ctid = ANY ($1)
  *	UNION
  * SELECT d.customer_id FROM golden_ssot.customer_drift AS d WHERE d.customer_id IS NOT NULL
+ *	ORDER BY 1
+ *
+ * In order, because then neighbours in the indexes are looked up after each other.
  */
 static void
 gather_ids(Recheck *r)
@@ -77,6 +79,7 @@ gather_ids(Recheck *r)
 	 r->suspects.count > MAX_SUSPECT_SHARE * r->ngolden);
 	Oid			argtypes[1] = {get_array_type(TIDOID)};
 	Datum		args[1];
+	int			level = NewGUCNestLevel();
 	SsotStatement statement = {.read_only = true,.argtypes = argtypes,.args = args};
 
 	if (!everything)
@@ -86,64 +89,25 @@ gather_ids(Recheck *r)
 	}
 	statement.sql =
 		ssot_sql("SELECT t.%I FROM %T AS t %s"
-				 " UNION SELECT d.%I FROM %T AS d WHERE d.%I IS NOT NULL",
+				 " UNION SELECT d.%I FROM %T AS d WHERE d.%I IS NOT NULL ORDER BY 1",
 				 entity->id_column, ssot_relation_name(entity->relid),
 				 everything ? "" : "WHERE t.ctid = ANY ($1)",
 				 entity->id_column, entity->drift_table, entity->id_column);
+	ssot_prefer_tids(!everything);
 	ssot_statement_each(&statement, put_id, r);
-}
-
-static bool
-put_golden_row(TupleTableSlot *slot, void *arg)
-{
-	Recheck    *r = (Recheck *) arg;
-
-	tuplestore_puttupleslot(r->golden, slot);
-	if (r->row == NULL)
-		r->row = MakeSingleTupleTableSlot(CreateTupleDescCopy(slot->tts_tupleDescriptor),
-										  &TTSOpsMinimalTuple);
-	return true;
-}
-
-/*
- * One row per id, in the order in which the groups come:
- *
- * SELECT i.id, g.customer_id IS NOT NULL AND g.retired_at IS NULL, g.name, ...
- *	 FROM ids AS i LEFT JOIN golden.customer AS g ON g.customer_id = i.id
- *	ORDER BY 1
- */
-static void
-read_golden_rows(Recheck *r)
-{
-	const SsotEntity *entity = r->entity;
-	SsotRelation ids = ssot_ids_relation(entity, "ids", r->ids, r->nids);
-	SsotStatement statement = {.read_only = true,.nrelations = 1,.relations = &ids};
-
-	statement.sql =
-		ssot_sql("SELECT i.id, g.%I IS NOT NULL AND g.retired_at IS NULL%s%s"
-				 " FROM ids AS i LEFT JOIN %T AS g ON g.%I = i.id ORDER BY 1",
-				 entity->id_column, entity->nfields == 0 ? "" : ", ",
-				 ssot_field_list(entity, "g."), ssot_relation_name(entity->relid),
-				 entity->id_column);
-	ssot_statement_each(&statement, put_golden_row, r);
+	AtEOXact_GUC(true, level);
 }
 
 static void
 recheck_group(const SsotGroup *group, void *arg)
 {
 	Recheck    *r = (Recheck *) arg;
-	const SsotEntity *entity = r->entity;
 
-	if (!tuplestore_gettupleslot(r->golden, true, false, r->row))
-		elog(ERROR, "more groups than golden ids");
-	slot_getallattrs(r->row);
-	if (!datumIsEqual(r->row->tts_values[0], group->id, entity->id_typbyval, entity->id_typlen))
-		elog(ERROR, "groups come in another order than golden ids");
-	if (!DatumGetBool(r->row->tts_values[1]))
+	if (group->golden == NULL || group->golden_retired)
 		return;
 	ssot_survive(r->survivor, group, r->winners, r->merged, r->merged_nulls);
 	r->findings->id = group->id;
-	ssot_compare_group(r->comparer, group, r->row->tts_values + 2, r->row->tts_isnull + 2,
+	ssot_compare_group(r->comparer, group, group->golden, group->golden_nulls,
 					   r->winners, ssot_findings_add, r->findings);
 }
 
@@ -162,16 +126,10 @@ recompute(const SsotEntity *entity)
 	r.merged = palloc(sizeof(Datum) * nfields);
 	r.merged_nulls = palloc(sizeof(bool) * nfields);
 	r.ids = tuplestore_begin_heap(false, false, work_mem);
-	r.golden = tuplestore_begin_heap(false, false, work_mem);
 	r.id_desc = ssot_ids_relation(entity, "ids", r.ids, 0).desc;
 	gather_ids(&r);
 	if (r.nids > 0)
-	{
-		read_golden_rows(&r);
 		ssot_groups_read(entity, r.ids, r.nids, recheck_group, &r);
-		ExecDropSingleTupleTableSlot(r.row);
-	}
-	tuplestore_end(r.golden);
 	tuplestore_end(r.ids);
 	return r.findings;
 }

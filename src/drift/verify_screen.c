@@ -73,6 +73,7 @@ typedef struct Verifier
 	int			nsystems;
 	int			nsets;
 	Bitmapset **sets;			/* of field indexes */
+	int		  **set_fields;		/* the same as arrays, ended by -1 */
 	int			njoined;
 	int			slot_words;
 	int			npredicates;
@@ -92,6 +93,7 @@ static int
 number_of_set(Verifier *v, const SsotSource *source)
 {
 	Bitmapset  *set = NULL;
+	int			n = 0;
 
 	for (int f = 0; f < v->entity->nfields; f++)
 		if (source->maps[f])
@@ -100,7 +102,21 @@ number_of_set(Verifier *v, const SsotSource *source)
 		if (bms_equal(v->sets[i], set))
 			return i;
 	v->sets[v->nsets] = set;
+	v->set_fields[v->nsets] = palloc(sizeof(int) * (v->entity->nfields + 1));
+	for (int f = -1; n == 0 || f >= 0; n++)
+		v->set_fields[v->nsets][n] = f = bms_next_member(set, f);
 	return v->nsets++;
+}
+
+/* The hash of a set of the fields of the row at hand. */
+static inline uint64
+hash_set(const Verifier *v, int set)
+{
+	uint64		sum = 0;
+
+	for (const int *f = v->set_fields[set]; *f >= 0; f++)
+		sum += v->walker->hashes[*f];
+	return sum;
 }
 
 static void
@@ -115,6 +131,7 @@ number_sources(Verifier *v)
 
 	v->sources = palloc0(sizeof(VerifiedSource) * n);
 	v->sets = palloc(sizeof(Bitmapset *) * n);
+	v->set_fields = palloc(sizeof(int *) * n);
 	v->predicate_source = palloc(sizeof(int) * n);
 	for (int s = 0; s < entity->nsources; s++)
 	{
@@ -210,7 +227,14 @@ want_fields(Verifier *v, TupleDesc desc)
 {
 	want(v, desc, v->entity->id_column, SSOT_WALK_HASH, WALK_ID(v), v->id_seed);
 	for (int f = 0; f < v->entity->nfields; f++)
-		want(v, desc, v->entity->fields[f].name, SSOT_WALK_HASH, f, v->field_seeds[f]);
+	{
+		bool		mapped = false;
+
+		for (int set = 0; set < v->nsets && !mapped; set++)
+			mapped = bms_is_member(f, v->sets[set]);
+		if (mapped)
+			want(v, desc, v->entity->fields[f].name, SSOT_WALK_HASH, f, v->field_seeds[f]);
+	}
 }
 
 /* Where rows of a statement go. */
@@ -237,19 +261,32 @@ make_walker(Verifier *v, TupleDesc desc, WantColumns want_columns)
 	want_columns(v, desc);
 }
 
-/* Read a table: by a tuple scan, or the given columns by a statement. */
+static void
+read_by_statement(Verifier *v, const char *sql, WantColumns want_columns, TakeRow take)
+{
+	StatementRows rows = {v, take};
+	SsotStatement statement = {.sql = sql,.read_only = true};
+
+	make_walker(v, ssot_query_describe(sql), want_columns);
+	ssot_statement_each(&statement, take_statement_row, &rows);
+}
+
+/* Read a table: by a tuple scan where that is possible, or else the given
+ * columns by a statement. */
 static void
 read_table(Verifier *v, Oid relid, bool by_tuple_scan, const char *columns,
 		   WantColumns want_columns, TakeRow take)
 {
-	v->by_tuple_scan = by_tuple_scan;
-	if (by_tuple_scan)
-	{
-		SsotTupleScan scan = ssot_tuple_scan_begin(relid);
-		HeapTuple	tuple;
+	SsotTupleScan scan;
+	HeapTuple	tuple;
 
+	v->by_tuple_scan = by_tuple_scan && ssot_relation_is_scannable(relid);
+	if (v->by_tuple_scan)
+	{
+		scan = ssot_tuple_scan_begin(relid);
 		make_walker(v, RelationGetDescr(scan.rel), want_columns);
-		while ((tuple = ssot_tuple_scan_next(&scan)) != NULL)
+		v->by_tuple_scan = !v->walker->misses;
+		while (v->by_tuple_scan && (tuple = ssot_tuple_scan_next(&scan)) != NULL)
 		{
 			CHECK_FOR_INTERRUPTS();
 			ssot_walk_tuple(v->walker, tuple);
@@ -257,15 +294,9 @@ read_table(Verifier *v, Oid relid, bool by_tuple_scan, const char *columns,
 		}
 		ssot_tuple_scan_end(&scan);
 	}
-	else
-	{
-		StatementRows rows = {v, take};
-		SsotStatement statement = {.read_only = true};
-
-		statement.sql = ssot_sql("SELECT %s FROM %T AS t", columns, ssot_relation_name(relid));
-		make_walker(v, ssot_query_describe(statement.sql), want_columns);
-		ssot_statement_each(&statement, take_statement_row, &rows);
-	}
+	if (!v->by_tuple_scan)
+		read_by_statement(v, ssot_sql("SELECT %s FROM %T AS t", columns,
+									  ssot_relation_name(relid)), want_columns, take);
 }
 
 /* ---- golden records ----------------------------------------------------------- */
@@ -326,14 +357,7 @@ take_golden(Verifier *v, ItemPointer tid)
 	entry[1] = ssot_pack_tid(tid);
 	entry[2] = expectations(v);
 	for (int i = 0; i < v->nsets; i++)
-	{
-		uint64		sum = 0;
-		int			f = -1;
-
-		while ((f = bms_next_member(v->sets[i], f)) >= 0)
-			sum += walker->hashes[f];
-		entry[3 + i] = sum;
-	}
+		entry[3 + i] = hash_set(v, i);
 }
 
 /* SELECT t.ctid, t.customer_id, t.retired_at, t.name, ..., (<predicate>) AS ssot_expects_0 */
@@ -352,7 +376,7 @@ read_golden(Verifier *v, int bits, Size limit)
 						entity->sources[v->predicate_source[i]].expects, i);
 	v->golden = ssot_partitions_create(3 + v->nsets, bits, limit);
 	read_table(v, entity->relid,
-			   v->npredicates == 0 && ssot_relation_is_scannable(entity->relid),
+			   v->npredicates == 0,
 			   columns.data, want_golden, take_golden);
 	ssot_partitions_flush(v->golden);
 }
@@ -364,7 +388,8 @@ want_record(Verifier *v, TupleDesc desc)
 {
 	want_fields(v, desc);
 	want(v, desc, "ssot_source", SSOT_WALK_PICK, WALK_SOURCE(v), 0);
-	want(v, desc, "ssot_key", SSOT_WALK_HASH, WALK_KEY(v), v->id_seed);
+	if (v->njoined > 0)
+		want(v, desc, "ssot_key", SSOT_WALK_HASH, WALK_KEY(v), v->id_seed);
 	want(v, desc, "ssot_copy", SSOT_WALK_PICK, WALK_COPY(v), 0);
 	want(v, desc, "ssot_refs", SSOT_WALK_PICK, WALK_REFS(v), 0);
 	want(v, desc, "ssot_detail", SSOT_WALK_PICK, WALK_DETAIL(v), 0);
@@ -374,11 +399,9 @@ static void
 take_record(Verifier *v, ItemPointer tid)
 {
 	SsotWalker *walker = v->walker;
-	uint64		sum = 0;
 	uint64	   *entry;
 	int			copy;
 	int			source;
-	int			f = -1;
 
 	copy = DatumGetInt32(walker->values[WALK_COPY(v)]);
 	if (walker->nulls[WALK_ID(v)] || copy < 0)
@@ -386,11 +409,9 @@ take_record(Verifier *v, ItemPointer tid)
 	source = ssot_entity_source_id(v->entity, DatumGetInt32(walker->values[WALK_SOURCE(v)]));
 	if (source < 0 || !v->sources[source].drifts)
 		return;
-	while ((f = bms_next_member(v->sets[v->sources[source].set], f)) >= 0)
-		sum += walker->hashes[f];
 	entry = ssot_partitions_add(v->records);
 	entry[0] = ssot_hash_end(walker->hashes[WALK_ID(v)], v->seed);
-	entry[RECORD_HASH] = sum;
+	entry[RECORD_HASH] = hash_set(v, v->sources[source].set);
 	entry[RECORD_KEY] = walker->hashes[WALK_KEY(v)] | 1;
 	entry[RECORD_INFO] = (uint64) source |
 		(walker->nulls[WALK_REFS(v)] && walker->nulls[WALK_DETAIL(v)] ? 0 : RECORD_FLAG_UNCLEAR) |
@@ -408,7 +429,7 @@ read_records(Verifier *v, int bits, Size limit)
 					   entity->id_column, entity->nfields == 0 ? "" : ", ",
 					   ssot_field_list(entity, "t."));
 	v->records = ssot_partitions_create(RECORD_WORDS, bits, limit);
-	read_table(v, relid, ssot_relation_is_scannable(relid), columns, want_record, take_record);
+	read_table(v, relid, true, columns, want_record, take_record);
 	ssot_partitions_flush(v->records);
 }
 

@@ -14,6 +14,32 @@
 #include "access/tupmacs.h"
 #include "catalog/pg_type.h"
 
+/* What to do at a column, decided once: the shape of its type and its action. */
+typedef enum WalkStep
+{
+	STEP_SKIP_FIXED,
+	STEP_SKIP_VARLENA,
+	STEP_HASH_4,				/* four bytes by value */
+	STEP_HASH_8,
+	STEP_HASH_VARLENA,
+	STEP_OTHER
+} WalkStep;
+
+static WalkStep
+choose_step(const SsotWalkColumn *column)
+{
+	if (column->action == SSOT_WALK_SKIP)
+		return column->typlen > 0 ? STEP_SKIP_FIXED :
+			column->typlen == -1 ? STEP_SKIP_VARLENA : STEP_OTHER;
+	if (column->action == SSOT_WALK_HASH && column->typbyval && column->typlen == 4)
+		return STEP_HASH_4;
+	if (column->action == SSOT_WALK_HASH && column->typbyval && column->typlen == 8)
+		return STEP_HASH_8;
+	if (column->action == SSOT_WALK_HASH && column->typlen == -1)
+		return STEP_HASH_VARLENA;
+	return STEP_OTHER;
+}
+
 SsotWalker *
 ssot_walker_create(TupleDesc desc, int nresults, SsotSeed seed)
 {
@@ -35,7 +61,9 @@ ssot_walker_create(TupleDesc desc, int nresults, SsotSeed seed)
 		column->align = att->attalign == TYPALIGN_DOUBLE ? ALIGNOF_DOUBLE :
 			att->attalign == TYPALIGN_INT ? ALIGNOF_INT :
 			att->attalign == TYPALIGN_SHORT ? ALIGNOF_SHORT : 1;
+		column->unstored = att->atthasmissing || att->attgenerated == 'v';
 		column->action = SSOT_WALK_SKIP;
+		column->step = choose_step(column);
 	}
 	return walker;
 }
@@ -49,7 +77,9 @@ ssot_walker_want(SsotWalker *walker, AttrNumber attnum, SsotWalkAction action,
 	column->action = action;
 	column->index = index;
 	column->seed = seed;
+	column->step = choose_step(column);
 	walker->last = Max(walker->last, attnum);
+	walker->misses |= column->unstored;
 }
 
 static pg_noinline uint64
@@ -72,7 +102,7 @@ hash_varlena(SsotWalker *walker, const SsotWalkColumn *column, const char *data)
 						   walker->seed);
 }
 
-static inline void
+static void
 take_null(SsotWalker *walker, const SsotWalkColumn *column)
 {
 	if (column->action == SSOT_WALK_SKIP)
@@ -82,7 +112,7 @@ take_null(SsotWalker *walker, const SsotWalkColumn *column)
 }
 
 /* A column's value, as it lies in a tuple. */
-static inline void
+static void
 take_stored(SsotWalker *walker, const SsotWalkColumn *column, const char *data)
 {
 	uint64		hash;
@@ -112,11 +142,14 @@ ssot_walk_tuple(SsotWalker *walker, HeapTuple tuple)
 {
 	HeapTupleHeader header = tuple->t_data;
 	const bits8 *null_bits = HeapTupleHasNulls(tuple) ? header->t_bits : NULL;
-	const char *data = (char *) header + header->t_hoff;
-	const char *p = data;
+	const char *p = (char *) header + header->t_hoff;
 	int			present = Min(walker->last, HeapTupleHeaderGetNatts(header));
+	SsotSeed	seed = walker->seed;
+	uint64	   *hashes = walker->hashes;
+	bool	   *nulls = walker->nulls;
 	int			i;
 
+	/* a tuple and its data begin at multiples of 8: addresses can be aligned */
 	for (i = 0; i < present; i++)
 	{
 		const SsotWalkColumn *column = &walker->columns[i];
@@ -126,15 +159,49 @@ ssot_walk_tuple(SsotWalker *walker, HeapTuple tuple)
 			take_null(walker, column);
 			continue;
 		}
-		if (column->typlen != -1 || *p == 0)
-			p = data + TYPEALIGN(column->align, p - data);
-		take_stored(walker, column, p);
-		if (column->typlen > 0)
-			p += column->typlen;
-		else if (column->typlen == -1)
-			p += VARSIZE_ANY(p);
-		else
-			p += strlen(p) + 1;
+		switch ((WalkStep) column->step)
+		{
+			case STEP_SKIP_FIXED:
+				p = (char *) TYPEALIGN(column->align, p) + column->typlen;
+				break;
+			case STEP_SKIP_VARLENA:
+				if (*p == 0)
+					p = (char *) TYPEALIGN(column->align, p);
+				p += VARSIZE_ANY(p);
+				break;
+			case STEP_HASH_4:
+				p = (char *) TYPEALIGN(4, p);
+				hashes[column->index] =
+					ssot_hash_word(column->seed, (uint64) Int32GetDatum(*(const int32 *) p), seed);
+				nulls[column->index] = false;
+				p += 4;
+				break;
+			case STEP_HASH_8:
+				p = (char *) TYPEALIGN(column->align, p);
+				hashes[column->index] = ssot_hash_word(column->seed, ssot_read64(p), seed);
+				nulls[column->index] = false;
+				p += 8;
+				break;
+			case STEP_HASH_VARLENA:
+				if (likely(VARATT_IS_1B(p) && !VARATT_IS_1B_E(p)))
+				{
+					Size		length = VARSIZE_1B(p);
+
+					hashes[column->index] =
+						ssot_hash_bytes(column->seed, p + 1, length - 1, seed);
+					nulls[column->index] = false;
+					p += length;
+					break;
+				}
+				/* fall through */
+			case STEP_OTHER:
+				if (column->typlen != -1 || *p == 0)
+					p = (char *) TYPEALIGN(column->align, p);
+				take_stored(walker, column, p);
+				p += column->typlen > 0 ? (Size) column->typlen :
+					column->typlen == -1 ? VARSIZE_ANY(p) : strlen(p) + 1;
+				break;
+		}
 	}
 	for (; i < walker->last; i++)
 		take_null(walker, &walker->columns[i]);

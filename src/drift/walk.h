@@ -24,12 +24,14 @@ typedef enum SsotWalkAction
 
 typedef struct SsotWalkColumn
 {
-	int16		typlen;
-	bool		typbyval;
+	uint8		step;			/* what the walk does here; see walk.c */
 	uint8		align;			/* 1, 2, 4 or 8 bytes */
-	uint8		action;			/* an SsotWalkAction */
-	int16		index;
+	bool		typbyval;
+	int16		typlen;
+	int16		index;			/* of its results */
 	uint64		seed;			/* of its hash */
+	uint8		action;			/* an SsotWalkAction */
+	bool		unstored;		/* has values that tuples do not show */
 } SsotWalkColumn;
 
 typedef struct SsotWalker
@@ -38,6 +40,8 @@ typedef struct SsotWalker
 	int			last;			/* columns up to the last wanted one */
 	SsotWalkColumn *columns;
 	SsotSeed	seed;
+	bool		misses;			/* wants a column that is not in every tuple:
+								 * rows must come from a statement */
 	/* results, by index */
 	uint64	   *hashes;
 	Datum	   *values;			/* point into the row */
