@@ -132,7 +132,7 @@ ALTER TABLE ddl.customer ALTER COLUMN size TYPE integer USING size::integer; -- 
 SELECT customer_id, size, pg_typeof(size) FROM ddl_as_of.customer ORDER BY 1;
 ALTER TABLE ddl.customer ALTER COLUMN customer_id TYPE numeric(20);
 SELECT * FROM ddl_bronze.shape WHERE "column" = 'customer_id' ORDER BY 1;
-ALTER TABLE ddl.customer ALTER COLUMN customer_id TYPE bigint;
+ALTER TABLE ddl.customer ALTER COLUMN customer_id TYPE bigint; -- ERROR
 ALTER TABLE ddl.customer ALTER COLUMN valid_from TYPE timestamp; -- ERROR
 
 -- DROP COLUMN: neither view nor function blocks it; it stays in history with all

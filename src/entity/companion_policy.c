@@ -80,12 +80,22 @@ append_record_policy(StringInfo ddl, const SsotEntity *entity, const char *table
 						   record_visible(entity, suffix)));
 }
 
+/*
+ * The user may read the whole canonical table. companion_open() would not be
+ * needed beside that, but a policy that asks it goes with DROP EXTENSION, and
+ * then no longer stands in the way of DROP TABLE.
+ */
+static char *
+whole_table_open(const SsotEntity *entity, const char *table)
+{
+	return ssot_sql("%s\n    AND %s", ssot_sql(columns_open, entity->name, table),
+					ssot_sql(whole_table, entity->name));
+}
+
 void
 ssot_companion_policies(StringInfo ddl, const SsotEntity *entity)
 {
-	char	   *whole = ssot_sql(whole_table, entity->name);
-	char	   *unrestricted = ssot_sql("%s\n    AND %s", whole,
-										ssot_sql(no_policy_applies, entity->name));
+	char	   *unrestricted = ssot_sql(no_policy_applies, entity->name);
 
 	append_record_policy(ddl, entity, entity->source_table, "source");
 	append_record_policy(ddl, entity, entity->source_history_table, "source_history");
@@ -101,10 +111,14 @@ ssot_companion_policies(StringInfo ddl, const SsotEntity *entity)
 	 */
 	append_policy(ddl, entity->held_table,
 				  ssot_sql("%s\n    AND %s\n    AND (%s\n     OR sqlstate IN ('23502', '23503', '23505', '23514'))",
-						   whole, record_visible(entity, "held"),
+						   whole_table_open(entity, entity->held_table), record_visible(entity, "held"),
 						   ssot_sql(no_policy_applies, entity->name)));
-	append_policy(ddl, entity->quarantine_table, unrestricted);
-	append_policy(ddl, entity->key_table, unrestricted);
+	append_policy(ddl, entity->quarantine_table,
+				  ssot_sql("%s\n    AND %s",
+						   whole_table_open(entity, entity->quarantine_table), unrestricted));
+	append_policy(ddl, entity->key_table,
+				  ssot_sql("%s\n    AND %s",
+						   whole_table_open(entity, entity->key_table), unrestricted));
 }
 
 /* Companions that outlive a registration are their owner's alone: row-level
