@@ -17,6 +17,7 @@
 --     II.5  drift: open differences and their verification
 --     II.6  reconcile: running, progress, schedules
 --     II.7  grants: what PUBLIC may not do
+--     II.8  event triggers: what hears the user's DDL
 
 \echo Use "CREATE EXTENSION ssot" to load this file. \quit
 
@@ -775,6 +776,72 @@ RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_set_authority_fields'
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ssot.set_authority(regclass, text[], text[], text, text, boolean, text, double precision, text) IS 'The same for several fields.';
 
+-- Rights
+
+CREATE FUNCTION ssot.readable_columns(entity regclass)
+RETURNS text[] LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT array_agg(a.attname::text)
+      FROM pg_catalog.pg_attribute AS a
+     WHERE a.attrelid = readable_columns.entity
+       AND a.attnum > 0
+       AND NOT a.attisdropped
+       AND has_column_privilege(a.attrelid, a.attnum, 'SELECT');
+END;
+COMMENT ON FUNCTION ssot.readable_columns(regclass) IS 'The columns of a table that the current user may read; null if none. The policies of companion tables ask it.';
+
+CREATE FUNCTION ssot.companion_open(entity regclass, companion regclass)
+RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT has_table_privilege(companion_open.entity, 'SELECT')
+        OR NOT EXISTS (
+               SELECT
+                 FROM pg_catalog.pg_attribute AS c
+                WHERE c.attrelid = companion_open.companion
+                  AND c.attnum > 0
+                  AND NOT c.attisdropped
+                  AND has_column_privilege(c.attrelid, c.attnum, 'SELECT')
+                  AND c.attname <> ALL ('{ssot_source,ssot_key,ssot_copy,ssot_updated_at,ssot_from,ssot_to,valid_from,valid_to,retired_at,ssot_changed_by,ssot_run}'::name[])
+                  AND NOT EXISTS (
+                          SELECT
+                            FROM pg_catalog.pg_attribute AS e
+                           WHERE e.attrelid = companion_open.entity
+                             AND e.attnum > 0
+                             AND e.attname = c.attname
+                             AND has_column_privilege(e.attrelid, e.attnum, 'SELECT')));
+END;
+COMMENT ON FUNCTION ssot.companion_open(regclass, regclass) IS 'Whether all that the current user may read in a companion table is open to them in the canonical table too: they may read the table, or each column by its name. The policies of companion tables ask it, and show nothing otherwise.';
+
+CREATE FUNCTION ssot.grant_reader(entity regclass, role text, columns text[] DEFAULT NULL)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_grant_reader'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.grant_reader(regclass, text, text[]) IS 'Lets a role read an entity: the table, its history, the as-of function and view, source records, drift, lineage and pins. columns: only these columns of the table (the id is always one); NULL: the whole table, or, where the role has some of its columns already, those. Companions show no more than the table does: its row-level policies and column grants are asked each time. Says in a NOTICE what cannot be carried over. You must own the table.';
+
+CREATE FUNCTION ssot.grant_steward(entity regclass, role text, columns text[] DEFAULT NULL)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_grant_steward'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.grant_steward(regclass, text, text[]) IS 'Lets a role correct an entity: all of ssot.grant_reader, INSERT and UPDATE on the table, pinning, merging, splitting and retiring, and the quarantine and held versions. columns: only these columns are read and changed, and quarantine and held versions stay closed. Functions that you may not run yourself are passed over with a NOTICE. You must own the table.';
+
+CREATE FUNCTION ssot.grant_admin(entity regclass, role text)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_grant_admin'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.grant_admin(regclass, text) IS 'Lets a role declare and run an entity: all of ssot.grant_steward, and EXECUTE on the functions that declare sources and rules, reconcile, schedule and grant. These ask for ownership of the table as well: a NOTICE says which GRANT of the owner''s role is still to be made. Functions that you may not run yourself are passed over with a NOTICE. You must own the table.';
+
+CREATE FUNCTION ssot.revoke_reader(entity regclass, role text)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_revoke_reader'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.revoke_reader(regclass, text) IS 'Takes from a role every right on an entity that ssot.grant_reader, grant_steward or grant_admin gave; USAGE on the table''s own schema stays. Rights by membership in another role stay too: a NOTICE names that in the owner''s. You must own the table.';
+
+CREATE FUNCTION ssot.revoke_steward(entity regclass, role text)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_revoke_steward'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.revoke_steward(regclass, text) IS 'Takes from a role what ssot.grant_steward and grant_admin gave beyond reading. The functions are taken with the last entity that the role may correct. You must own the table.';
+
+CREATE FUNCTION ssot.revoke_admin(entity regclass, role text)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_revoke_admin'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.revoke_admin(regclass, text) IS 'Takes from a role what ssot.grant_admin gave beyond correcting. The functions are taken unless the role is a member of the owner of another entity; its membership in this one''s owner stays, and a NOTICE says so. You must own the table.';
+
 -- The Entity Map
 
 CREATE VIEW ssot.entity_map AS
@@ -902,6 +969,21 @@ COMMENT ON COLUMN ssot.entity_map.hierarchy IS '4. Where does it sit? parent: fo
 COMMENT ON COLUMN ssot.entity_map.quality IS '5. What is a good one? Counts of the table''s constraints (key and valid_from apart) and of source rows in quarantine; answered when there is any constraint';
 COMMENT ON COLUMN ssot.entity_map.reconciliation IS '6. When was it reconciled? as_of: the time of the last write; last_run, last_success and last_failure from ssot.reconcile_run; answered when a run succeeded';
 COMMENT ON COLUMN ssot.entity_map.answered IS 'How many of the six are answered';
+
+-- Following the user's DDL (ddl_sync.c). The event triggers themselves come at
+-- the end of this file.
+
+CREATE FUNCTION ssot.ddl_begins() RETURNS event_trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'ssot_ddl_begins';
+COMMENT ON FUNCTION ssot.ddl_begins() IS 'Event trigger before ALTER TABLE and DROP TABLE: keeps in history the values of an entity''s column that is about to be dropped, and lets the as-of view go of columns that change; refuses to drop an entity.';
+
+CREATE FUNCTION ssot.ddl_drops() RETURNS event_trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'ssot_ddl_drops';
+COMMENT ON FUNCTION ssot.ddl_drops() IS 'Event trigger after objects were dropped: refuses that entities and their companions go, by CASCADE too; takes what was declared about a dropped column off the map, with a warning.';
+
+CREATE FUNCTION ssot.ddl_ends() RETURNS event_trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'ssot_ddl_ends';
+COMMENT ON FUNCTION ssot.ddl_ends() IS 'Event trigger after a table or schema was altered: companions, as-of function and view, and the Entity Map follow an entity''s table where they differ from it.';
 
 -- end of II.2
 
@@ -1257,6 +1339,17 @@ GRANT USAGE ON SCHEMA ssot TO PUBLIC;
 -- Runs and their messages are not: a message may quote a value.
 GRANT SELECT ON ssot.system, ssot.entity, ssot.field, ssot.source, ssot.source_state,
       ssot.value_map, ssot.clock, ssot.merged_id, ssot.progress, ssot.schedules TO PUBLIC;
+
+-- Merged ids name records: they show to those who may read the whole entity.
+ALTER TABLE ssot.merged_id ENABLE ROW LEVEL SECURITY;
+CREATE POLICY reader ON ssot.merged_id FOR SELECT USING (
+    EXISTS (SELECT
+              FROM pg_catalog.pg_class AS c
+              JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+             WHERE ARRAY[n.nspname, c.relname]::text[] = parse_ident(entity)
+               AND has_table_privilege(c.oid, 'SELECT')
+               AND NOT row_security_active(c.oid)));
+COMMENT ON POLICY reader ON ssot.merged_id IS 'Merged ids of the entities that the reader may read whole';
 REVOKE ALL ON FUNCTION
     ssot.create_system(text, text, text),
     ssot.alter_system(text, text, text),
@@ -1272,7 +1365,13 @@ REVOKE ALL ON FUNCTION
     ssot.drop_source(regclass, text),
     ssot.set_value_map(regclass, text, text, jsonb),
     ssot.set_authority(regclass, text, text[], text, text, boolean, text, double precision, text),
-    ssot.set_authority(regclass, text[], text[], text, text, boolean, text, double precision, text)
+    ssot.set_authority(regclass, text[], text[], text, text, boolean, text, double precision, text),
+    ssot.grant_reader(regclass, text, text[]),
+    ssot.grant_steward(regclass, text, text[]),
+    ssot.grant_admin(regclass, text),
+    ssot.revoke_reader(regclass, text),
+    ssot.revoke_steward(regclass, text),
+    ssot.revoke_admin(regclass, text)
 FROM PUBLIC;
 GRANT SELECT ON ssot.entity_map TO PUBLIC;
 
@@ -1294,6 +1393,27 @@ REVOKE ALL ON PROCEDURE ssot.reconcile_all(regclass[], boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.schedule(regclass, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.unschedule(regclass) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ssot.ddl_begins(), ssot.ddl_drops(), ssot.ddl_ends() FROM PUBLIC;
+
 -- end of II.7
 
 
+-- ============================================================================
+-- II.8  event triggers: last, so that they do not hear this file
+-- ============================================================================
+
+CREATE EVENT TRIGGER ssot_ddl_begins ON ddl_command_start
+    WHEN TAG IN ('ALTER TABLE', 'DROP TABLE')
+    EXECUTE FUNCTION ssot.ddl_begins();
+COMMENT ON EVENT TRIGGER ssot_ddl_begins IS 'Keeps the values of a column of an entity before it is dropped';
+
+CREATE EVENT TRIGGER ssot_ddl_drops ON sql_drop
+    EXECUTE FUNCTION ssot.ddl_drops();
+COMMENT ON EVENT TRIGGER ssot_ddl_drops IS 'Guards entities and their companions against DROP; takes dropped columns off the map';
+
+CREATE EVENT TRIGGER ssot_ddl_ends ON ddl_command_end
+    WHEN TAG IN ('ALTER TABLE', 'ALTER SCHEMA', 'ALTER VIEW', 'ALTER INDEX')
+    EXECUTE FUNCTION ssot.ddl_ends();
+COMMENT ON EVENT TRIGGER ssot_ddl_ends IS 'Makes companions, as-of function and view, and the Entity Map follow the DDL of an entity';
+
+-- end of II.8

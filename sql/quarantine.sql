@@ -116,7 +116,8 @@ SELECT count(*) FROM qt_golden.records WHERE key = '1';
 UPDATE qt_bronze.crm SET gone = NULL WHERE id IN ('1', '3');
 SELECT * FROM qt_golden.figures;
 
--- The CHECK of a column is that of the table as it is now; full tests every row.
+-- The CHECK of a column is that of the table as it is now: a new one makes the
+-- next run test every row.
 ALTER TABLE qt_golden.account ADD CONSTRAINT not_fay CHECK (name <> 'Fay') NOT VALID;
 SELECT quarantined FROM ssot.reconcile('qt_golden.account') WHERE source = 'crm';
 SELECT quarantined FROM ssot.reconcile('qt_golden.account', "full" => true) WHERE source = 'crm';

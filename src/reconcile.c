@@ -174,6 +174,19 @@ static SsotQuery keep_source_state = {
 	7, {INT4OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID}
 };
 
+/* Read as the table's owner, as it is written: whoever runs may not read it. */
+static bool
+state_is_same(const Datum *args)
+{
+	SsotUser	user = ssot_become_owner(config_table("source_state"));
+	Datum		same;
+	bool		isnull;
+	bool		found = ssot_query_one(&same_source_state, args, NULL, 1, &same, &isnull);
+
+	ssot_restore_user(user);
+	return found;
+}
+
 /*
  * A source whose rows were all known keeps its state: a reload of the same rows
  * advances no timestamp, and not even locks the row.
@@ -187,8 +200,6 @@ keep_state(const Run *run)
 		bool		is_rules = s == run->entity->steward;
 		bool		changed;
 		Datum		args[7];
-		Datum		same;
-		bool		isnull;
 
 		if (!figures->attempted && !(is_rules && run->rules_changed))
 			continue;
@@ -201,7 +212,7 @@ keep_state(const Run *run)
 		args[6] = Int64GetDatum(figures->quarantined);
 		changed = figures->rows_new + figures->rows_changed + figures->rows_gone > 0 ||
 			figures->quarantine_changed;
-		if (changed || !ssot_query_one(&same_source_state, args, NULL, 1, &same, &isnull))
+		if (changed || !state_is_same(args))
 			write_config("source_state", &keep_source_state, args, NULL);
 	}
 }

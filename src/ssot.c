@@ -12,6 +12,7 @@
 
 #include "ssot.h"
 #include "golden/as_of.h"
+#include "golden/column.h"
 #include "drift/drift.h"
 
 #include "utils/builtins.h"
@@ -120,6 +121,7 @@ void
 _PG_init(void)
 {
 	define_settings();
+	ssot_column_init();
 	ssot_drift_init();
 	loading = false;
 }

@@ -21,8 +21,8 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
-static Oid
-relation_owner(Oid relid)
+Oid
+ssot_relation_owner(Oid relid)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	Oid			owner;
@@ -40,7 +40,7 @@ ssot_become_owner(Oid relid)
 	SsotUser	user;
 
 	GetUserIdAndSecContext(&user.userid, &user.context);
-	SetUserIdAndSecContext(relation_owner(relid),
+	SetUserIdAndSecContext(ssot_relation_owner(relid),
 						   user.context | SECURITY_LOCAL_USERID_CHANGE);
 	return user;
 }
@@ -54,7 +54,7 @@ ssot_restore_user(SsotUser user)
 void
 ssot_require_ownership(Oid relid)
 {
-	if (!has_privs_of_role(GetUserId(), relation_owner(relid)))
+	if (!has_privs_of_role(GetUserId(), ssot_relation_owner(relid)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be owner of table \"%s\"", get_rel_name(relid)),

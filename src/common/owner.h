@@ -20,6 +20,9 @@ typedef struct SsotUser
 extern SsotUser ssot_become_owner(Oid relid);
 extern void ssot_restore_user(SsotUser user);
 
+/* The owner of the relation. */
+extern Oid	ssot_relation_owner(Oid relid);
+
 /* Error unless the current user owns the relation or is a member of its owner. */
 extern void ssot_require_ownership(Oid relid);
 

@@ -37,6 +37,15 @@ ssot_settings_begin(bool big_memory)
 	return level;
 }
 
+int
+ssot_search_path_begin(void)
+{
+	int			level = NewGUCNestLevel();
+
+	ssot_setting("search_path", "pg_catalog, pg_temp");
+	return level;
+}
+
 void
 ssot_settings_end(int level)
 {

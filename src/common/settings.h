@@ -13,6 +13,9 @@
  * error in between restores the settings with the (sub)transaction.
  */
 extern int	ssot_settings_begin(bool big_memory);
+
+/* The search path alone; ended by ssot_settings_end too. */
+extern int	ssot_search_path_begin(void);
 extern void ssot_settings_end(int level);
 
 /* One more setting, until the level ends. */

@@ -22,12 +22,13 @@
 #include "common/owner.h"
 #include "common/query.h"
 #include "common/settings.h"
+#include "entity/companion.h"
+#include "entity/ddl.h"
 #include "entity/declare.h"
 
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_namespace.h"
 #include "commands/comment.h"
@@ -121,9 +122,8 @@ static const Column held_columns[] = {
 	{"ssot_run", "pg_catalog.int8", "The run that held it"}
 };
 
-/* A type, and its collation where that is not the type's own, as DDL. */
-static char *
-column_type(Oid type, int32 typmod, Oid collation)
+char *
+ssot_column_type(Oid type, int32 typmod, Oid collation)
 {
 	char	   *name = format_type_extended(type, typmod,
 											FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
@@ -136,7 +136,7 @@ column_type(Oid type, int32 typmod, Oid collation)
 static char *
 id_type(const SsotEntity *entity)
 {
-	return column_type(entity->id_type, -1, InvalidOid);
+	return ssot_column_type(entity->id_type, -1, InvalidOid);
 }
 
 /* The fixed columns as DDL; "id_suffix" follows the id column's type. */
@@ -158,9 +158,9 @@ append_fields(StringInfo ddl, const SsotEntity *entity)
 {
 	for (int f = 0; f < entity->nfields; f++)
 		ssot_sql_append(ddl, ",\n    %I %s", entity->fields[f].name,
-						column_type(entity->fields[f].base_type,
-									entity->fields[f].base_typmod,
-									entity->fields[f].collation));
+						ssot_column_type(entity->fields[f].base_type,
+										 entity->fields[f].base_typmod,
+										 entity->fields[f].collation));
 }
 
 static void
@@ -252,7 +252,7 @@ append_history_table(StringInfo ddl, const SsotEntity *entity, TupleDesc desc)
 
 		if (!att->attisdropped)
 			ssot_sql_append(ddl, "%I %s,\n    ", NameStr(att->attname),
-							column_type(att->atttypid, att->atttypmod, att->attcollation));
+							ssot_column_type(att->atttypid, att->atttypmod, att->attcollation));
 	}
 	append_columns(ddl, entity, history_columns, lengthof(history_columns), "");
 	ssot_sql_append(ddl, ",\n    PRIMARY KEY (%I, valid_to));\n"
@@ -363,14 +363,14 @@ as_of_query(const SsotEntity *entity, TupleDesc desc, const char *time)
 					all_columns(desc, "g."), entity->name, time);
 }
 
-static char *
-as_of_function(const SsotEntity *entity)
+char *
+ssot_as_of_function(const SsotEntity *entity)
 {
 	return ssot_qualified_name(entity->schema, psprintf("%s_at", entity->table));
 }
 
-static char *
-as_of_view(const SsotEntity *entity)
+char *
+ssot_as_of_view(const SsotEntity *entity)
 {
 	return ssot_qualified_name(psprintf("%s_as_of", entity->schema), entity->table);
 }
@@ -384,21 +384,36 @@ as_of_view(const SsotEntity *entity)
  * The view does not go through the function: an argument that is a sub-select
  * would keep the planner from inlining it.
  */
-static void
-append_as_of(StringInfo ddl, const SsotEntity *entity, TupleDesc desc)
+char *
+ssot_as_of_function_body(const SsotEntity *entity, TupleDesc desc)
 {
-	char	   *function = as_of_function(entity);
-	char	   *view = as_of_view(entity);
-	char	   *time = ssot_sql("(SELECT ssot.as_of(%L::pg_catalog.text))", entity->name);
+	return as_of_query(entity, desc, "$1");
+}
 
-	ssot_sql_append(ddl, "CREATE FUNCTION %T(as_of pg_catalog.timestamptz) RETURNS SETOF %T\n"
+/* "create" is "CREATE" or "CREATE OR REPLACE". */
+void
+ssot_append_as_of_function(StringInfo ddl, const SsotEntity *entity, TupleDesc desc,
+						   const char *create)
+{
+	char	   *function = ssot_as_of_function(entity);
+
+	ssot_sql_append(ddl, "%s FUNCTION %T(as_of pg_catalog.timestamptz) RETURNS SETOF %T\n"
 					"LANGUAGE sql STABLE PARALLEL SAFE AS %L;\n"
 					"COMMENT ON FUNCTION %T(pg_catalog.timestamptz) IS %L;\n",
-					function, entity->name, as_of_query(entity, desc, "$1"), function,
+					create, function, entity->name, ssot_as_of_function_body(entity, desc), function,
 					psprintf("%s as it was believed at the given time. NULL is an error, and so are times before the history begins (SQLSTATE SS003, with the first instant available). Takes no locks beyond reading.", entity->name));
-	ssot_sql_append(ddl, "CREATE VIEW %T WITH (security_invoker = true) AS\n%s;\n"
+}
+
+void
+ssot_append_as_of_view(StringInfo ddl, const SsotEntity *entity, TupleDesc desc,
+					   const char *create)
+{
+	char	   *view = ssot_as_of_view(entity);
+	char	   *time = ssot_sql("(SELECT ssot.as_of(%L::pg_catalog.text))", entity->name);
+
+	ssot_sql_append(ddl, "%s VIEW %T WITH (security_invoker = true) AS\n%s;\n"
 					"COMMENT ON VIEW %T IS %L;\n",
-					view, as_of_query(entity, desc, time), view,
+					create, view, as_of_query(entity, desc, time), view,
 					psprintf("%s as it was believed at the time in the setting ssot.as_of; the current belief while that is empty. For tools that cannot call %s_at.", entity->name, entity->table));
 	for (int i = 0; i < desc->natts; i++)
 	{
@@ -452,29 +467,39 @@ static const struct
 };
 
 /*
- * CREATE TRIGGER ssot_after_insert AFTER INSERT ON golden.customer
+ * CREATE OR REPLACE TRIGGER ssot_after_insert AFTER INSERT ON golden.customer
  *     REFERENCING NEW TABLE AS ssot_new FOR EACH STATEMENT
  *     EXECUTE FUNCTION ssot.golden_after_insert();
+ *
+ * The trigger against TRUNCATE has the entity's name as its argument: by it a
+ * table that was renamed or moved is known again (ddl_sync.c).
  */
+static void
+append_trigger(StringInfo ddl, const SsotEntity *entity, int i)
+{
+	bool		identity = strcmp(triggers[i].name, SSOT_IDENTITY_TRIGGER) == 0;
+
+	ssot_sql_append(ddl, "CREATE OR REPLACE TRIGGER %I %s ON %T %sFOR EACH %s EXECUTE FUNCTION %s(%s);\n"
+					"COMMENT ON TRIGGER %I ON %T IS 'Keeps history and pins of this canonical table; made by ssot.register_entity';\n",
+					triggers[i].name, triggers[i].event, entity->name,
+					triggers[i].transition, triggers[i].level, triggers[i].function,
+					identity ? quote_literal_cstr(entity->name) : "",
+					triggers[i].name, entity->name);
+}
+
 static void
 append_triggers(StringInfo ddl, const SsotEntity *entity)
 {
 	for (int i = 0; i < lengthof(triggers); i++)
-		ssot_sql_append(ddl, "CREATE TRIGGER %I %s ON %T %sFOR EACH %s EXECUTE FUNCTION %s();\n"
-						"COMMENT ON TRIGGER %I ON %T IS 'Keeps history and pins of this canonical table; made by ssot.register_entity';\n",
-						triggers[i].name, triggers[i].event, entity->name,
-						triggers[i].transition, triggers[i].level, triggers[i].function,
-						triggers[i].name, entity->name);
+		append_trigger(ddl, entity, i);
 }
 
-static Oid
-relation_owner(Oid relid)
+void
+ssot_append_identity_trigger(StringInfo ddl, const SsotEntity *entity)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid			owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-
-	ReleaseSysCache(tuple);
-	return owner;
+	for (int i = 0; i < lengthof(triggers); i++)
+		if (strcmp(triggers[i].name, SSOT_IDENTITY_TRIGGER) == 0)
+			append_trigger(ddl, entity, i);
 }
 
 static Oid
@@ -496,7 +521,7 @@ static void
 require_schema(const SsotEntity *entity, const char *schema, const char *comment)
 {
 	Oid			namespace = get_namespace_oid(schema, true);
-	Oid			owner = relation_owner(entity->relid);
+	Oid			owner = ssot_relation_owner(entity->relid);
 	Oid			schema_owner;
 
 	if (!OidIsValid(namespace))
@@ -518,6 +543,15 @@ require_schema(const SsotEntity *entity, const char *schema, const char *comment
 				 errhint("Let the owner of the table own the schema: ALTER SCHEMA ... OWNER TO ...")));
 }
 
+void
+ssot_require_companion_schemas(const SsotEntity *entity)
+{
+	require_schema(entity, psprintf("%s_ssot", entity->schema),
+				   psprintf("What ssot keeps about the entities of schema %s: source records, history, drift, quarantine", entity->schema));
+	require_schema(entity, psprintf("%s_as_of", entity->schema),
+				   psprintf("The entities of schema %s as of the time in the setting ssot.as_of", entity->schema));
+}
+
 /*
  * Two steps, because the second is built from the table as the first leaves it.
  * Rows are adopted (entity.c) between them and the triggers.
@@ -530,10 +564,7 @@ ssot_companions_create(const SsotEntity *entity, TimestampTz t)
 	SsotUser	user;
 	Relation	rel;
 
-	require_schema(entity, psprintf("%s_ssot", entity->schema),
-				   psprintf("What ssot keeps about the entities of schema %s: source records, history, drift, quarantine", entity->schema));
-	require_schema(entity, psprintf("%s_as_of", entity->schema),
-				   psprintf("The entities of schema %s as of the time in the setting ssot.as_of", entity->schema));
+	ssot_require_companion_schemas(entity);
 	user = ssot_become_owner(entity->relid);
 
 	initStringInfo(&ddl);
@@ -545,7 +576,9 @@ ssot_companions_create(const SsotEntity *entity, TimestampTz t)
 	append_source_tables(&ddl, entity);
 	append_history_table(&ddl, entity, RelationGetDescr(rel));
 	append_small_tables(&ddl, entity);
-	append_as_of(&ddl, entity, RelationGetDescr(rel));
+	ssot_companion_policies(&ddl, entity);
+	ssot_append_as_of_function(&ddl, entity, RelationGetDescr(rel), "CREATE");
+	ssot_append_as_of_view(&ddl, entity, RelationGetDescr(rel), "CREATE");
 	table_close(rel, NoLock);
 	append_triggers(&ddl, entity);
 	ssot_sql_run(ddl.data);
@@ -576,14 +609,25 @@ ssot_companions_drop(const SsotEntity *entity, bool tables)
 						triggers[i].name, entity->name);
 	ssot_sql_append(&ddl, "DROP VIEW IF EXISTS %T;\n"
 					"DROP FUNCTION IF EXISTS %T(pg_catalog.timestamptz);\n",
-					as_of_view(entity), as_of_function(entity));
+					ssot_as_of_view(entity), ssot_as_of_function(entity));
+	if (!tables)
+		ssot_companion_policies_drop(&ddl, entity);
 	for (int i = 0; tables && i < lengthof(companions); i++)
 		ssot_sql_append(&ddl, "DROP TABLE IF EXISTS %T;\n", companions[i]);
 	if (tables)
 		ssot_sql_append(&ddl, "ALTER TABLE %T\n"
 						"    DROP COLUMN IF EXISTS valid_from,\n"
 						"    DROP COLUMN IF EXISTS retired_at;\n", entity->name);
-	ssot_sql_run(ddl.data);
+	ssot_own_ddl_begin();
+	PG_TRY();
+	{
+		ssot_sql_run(ddl.data);
+	}
+	PG_FINALLY();
+	{
+		ssot_own_ddl_end();
+	}
+	PG_END_TRY();
 	ssot_restore_user(user);
 	ssot_settings_end(level);
 }

@@ -7,6 +7,7 @@
 #define SSOT_DECLARE_H
 
 #include "fmgr.h"
+#include "lib/stringinfo.h"
 #include "nodes/pg_list.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
@@ -61,6 +62,10 @@ extern char *ssot_field_names(const SsotEntity *entity);
  * All of it belongs to the owner of the table. */
 extern void ssot_companions_create(const SsotEntity *entity, TimestampTz t);
 extern void ssot_companions_drop(const SsotEntity *entity, bool tables);
+
+/* companion_policy.c: DDL that makes companions show no more than the canonical table. */
+extern void ssot_companion_policies(StringInfo ddl, const SsotEntity *entity);
+extern void ssot_companion_policies_drop(StringInfo ddl, const SsotEntity *entity);
 
 /* mapping.c: check a declared mapping and compile it. */
 typedef struct SsotMapping

@@ -253,15 +253,20 @@ remove_lost(Merge *merge, TimestampTz t)
 	ssot_restore_user(user);
 
 	user = ssot_become_owner(ssot_companion_oid("ssot.merged_id"));
-	/* what was merged into a lost id before is what that has become */
-	run(merge, t, ssot_sql("UPDATE ssot.merged_id AS o SET kept_id = m.kept::pg_catalog.text"
+
+	/*
+	 * What was merged into a lost id before is what that has become. We are
+	 * the extension's owner here, and the ids may have a type of the user's:
+	 * format() asks its output function, never a cast that they made.
+	 */
+	run(merge, t, ssot_sql("UPDATE ssot.merged_id AS o SET kept_id = pg_catalog.format('%%s', m.kept)"
 						   " FROM ssot_merges AS m"
-						   " WHERE o.entity = %L AND o.kept_id = m.lost::pg_catalog.text",
+						   " WHERE o.entity = %L AND o.kept_id = pg_catalog.format('%%s', m.lost)",
 						   entity->name), NULL, NULL);
 	run(merge, t, ssot_sql("INSERT INTO ssot.merged_id"
 						   " (entity, lost_id, kept_id, into_id, merged_at, reason, operation)"
-						   " SELECT %L, m.lost::pg_catalog.text, m.kept::pg_catalog.text,"
-						   " m.kept::pg_catalog.text, $1,"
+						   " SELECT %L, pg_catalog.format('%%s', m.lost), pg_catalog.format('%%s', m.kept),"
+						   " pg_catalog.format('%%s', m.kept), $1,"
 						   " coalesce($4, 'records share a key (run ' || $2 || ')', 'merged by ' || $3), $5"
 						   " FROM ssot_merges AS m"
 						   " ON CONFLICT (entity, lost_id) DO UPDATE"

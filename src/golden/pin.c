@@ -33,6 +33,7 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
+#include "utils/rls.h"
 
 PG_FUNCTION_INFO_V1(ssot_pin);
 PG_FUNCTION_INFO_V1(ssot_unpin);
@@ -115,6 +116,8 @@ no_such_record(const SsotEntity *entity, const char *id)
 	bool		merged = ssot_query_one(&merged_into, args, NULL, 1, &kept, &isnull);
 
 	ssot_restore_user(user);
+	/* whoever sees some records only is not told of others */
+	merged = merged && check_enable_rls(entity->relid, InvalidOid, true) != RLS_ENABLED;
 	ereport(ERROR,
 			(errcode(ERRCODE_NO_DATA_FOUND),
 			 errmsg("entity \"%s\" has no record %s that you may change", entity->name, id),

@@ -16,6 +16,7 @@
 #include "common/query.h"
 #include "common/settings.h"
 #include "golden/clock.h"
+#include "golden/history.h"
 #include "golden/correction.h"
 #include "golden/hold.h"
 #include "golden/relink.h"
@@ -46,7 +47,6 @@ static bool
 take_retired(TupleTableSlot *slot, void *arg)
 {
 	SsotRetirements *retirements = (SsotRetirements *) arg;
-	const SsotEntity *entity = retirements->entity;
 	bool		isnull;
 	Datum		id = slot_getattr(slot, 1, &isnull);
 
@@ -57,15 +57,17 @@ take_retired(TupleTableSlot *slot, void *arg)
 			palloc(sizeof(Datum) * retirements->capacity) :
 			repalloc_huge(retirements->ids, sizeof(Datum) * retirements->capacity);
 	}
-	retirements->ids[retirements->count++] = datumCopy(id, entity->id_typbyval, entity->id_typlen);
+	retirements->ids[retirements->count++] = datumCopy(id, false, -1);
 	return true;
 }
 
 /*
- * SELECT t.id FROM ssot_touched AS t
- *   JOIN ssot.retirement AS r ON r.id = t.id::text WHERE r.entity = 'golden.customer'
+ * SELECT r.id FROM ssot_touched AS t
+ *   JOIN ssot.retirement AS r ON r.id = format('%s', t.id) WHERE r.entity = 'golden.customer'
  *
- * or, for all, the ids of ssot.retirement; in the order of groups.
+ * or, for all, the ids of ssot.retirement; in the order of groups. This runs as
+ * the extension's owner, and the id may have a type of the user's: no cast that
+ * they could have made is asked, and the text becomes an id afterwards.
  */
 SsotRetirements *
 ssot_retirements_read(const SsotEntity *entity, Tuplestorestate *touched, int64 ntouched)
@@ -79,16 +81,16 @@ ssot_retirements_read(const SsotEntity *entity, Tuplestorestate *touched, int64 
 
 	retirements->entity = entity;
 	if (touched == NULL)
-		statement.sql = ssot_sql("SELECT r.id::%s FROM ssot.retirement AS r WHERE r.entity = %L",
-								 format_type_extended(entity->id_type, -1,
-													  FORMAT_TYPE_FORCE_QUALIFY),
+		statement.sql = ssot_sql("SELECT r.id FROM ssot.retirement AS r WHERE r.entity = %L",
 								 entity->name);
 	else
-		statement.sql = ssot_sql("SELECT t.id FROM ssot_touched AS t"
-								 " JOIN ssot.retirement AS r ON r.id = t.id::text"
+		statement.sql = ssot_sql("SELECT r.id FROM ssot_touched AS t"
+								 " JOIN ssot.retirement AS r ON r.id = pg_catalog.format('%%s', t.id)"
 								 " WHERE r.entity = %L", entity->name);
 	ssot_statement_each(&statement, take_retired, retirements);
 	ssot_restore_user(user);
+	for (int i = 0; i < retirements->count; i++)
+		retirements->ids[i] = ssot_golden_id(entity, TextDatumGetCString(retirements->ids[i]));
 	return retirements;
 }
 

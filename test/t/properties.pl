@@ -840,6 +840,7 @@ sub try_case
 	return if $problems && $ENV{SSOT_SEED};
 	$node->safe_psql('postgres', qq{
 		SET client_min_messages = error;
+		SELECT ssot.unregister_entity(e.entity::regclass) FROM ssot.entity AS e WHERE e.entity LIKE '$_.%';
 		DROP SCHEMA $_ CASCADE; DROP SCHEMA ${_}_ssot CASCADE; DROP SCHEMA IF EXISTS ${_}_as_of CASCADE;
 		DELETE FROM ssot.entity WHERE entity LIKE '$_.%';}) for $a, $b, $c, $d;
 }
