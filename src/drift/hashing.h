@@ -83,9 +83,16 @@ ssot_hash_bytes(uint64 hash, const char *bytes, Size length, SsotSeed seed)
 	uint64		y;
 	Size		left = length;
 
-	for (; left > 16; left -= 16, bytes += 16)
+	if (left > 16)
+	{
+		/* the last two reads may overlap: few branches depend on the length */
+		for (; left > 32; left -= 16, bytes += 16)
+			hash = ssot_mix(ssot_read64(bytes) ^ seed.a, ssot_read64(bytes + 8) ^ hash);
 		hash = ssot_mix(ssot_read64(bytes) ^ seed.a, ssot_read64(bytes + 8) ^ hash);
-	if (left >= 8)
+		x = ssot_read64(bytes + left - 16);
+		y = ssot_read64(bytes + left - 8);
+	}
+	else if (left >= 8)
 	{
 		x = ssot_read64(bytes);
 		y = ssot_read64(bytes + left - 8);

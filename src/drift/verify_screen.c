@@ -76,6 +76,8 @@ typedef struct Verifier
 	int			njoined;
 	int			slot_words;
 	int			record_words;
+	uint64		expected_all;	/* systems that should hold every golden
+								 * record */
 	int			npredicates;
 	int		   *predicate_source;	/* source index by predicate */
 	SsotWalker *walker;			/* of the scan at hand */
@@ -151,7 +153,9 @@ number_sources(Verifier *v)
 		sources_of[system]++;
 		has_level[system] |= source->level != NULL;
 		joined_of[system] = -1;
-		if (strcmp(source->expects, "none") != 0 && strcmp(source->expects, "all") != 0)
+		if (strcmp(source->expects, "all") == 0)
+			v->expected_all |= UINT64CONST(1) << (system % MAX_SYSTEMS);
+		else if (strcmp(source->expects, "none") != 0)
 			v->predicate_source[v->npredicates++] = s;
 	}
 	for (int system = 0; system < v->nsystems; system++)
@@ -317,16 +321,13 @@ want_golden(Verifier *v, TupleDesc desc)
 
 /* Which systems should hold the golden record at hand, and which should not. A
  * system should if one of its sources should. */
-static uint64
+static inline uint64
 expectations(Verifier *v)
 {
 	SsotWalker *walker = v->walker;
-	uint64		expected = 0;
+	uint64		expected = v->expected_all;
 	uint64		unexpected = 0;
 
-	for (int s = 0; s < v->entity->nsources; s++)
-		if (v->sources[s].drifts && strcmp(v->entity->sources[s].expects, "all") == 0)
-			expected |= UINT64CONST(1) << v->sources[s].system;
 	for (int i = 0; i < v->npredicates; i++)
 	{
 		uint64		system = UINT64CONST(1) << v->sources[v->predicate_source[i]].system;
