@@ -93,16 +93,19 @@ SELECT ssot.create_source('golden.customer', 'crm', 'bronze.crm_cust_info',
                        "first_name": "ssot.normalize_text(cst_firstname)",
                        "last_name": "ssot.normalize_text(cst_lastname)",
                        "gender": "btrim(cst_gndr)",
-                       "marital_status": "btrim(cst_marital_status)"}');
+                       "marital_status": "btrim(cst_marital_status)"}',
+       how        => 'Export of the CRM, landed as text; a changed customer comes as a further row.');
 SELECT ssot.create_source('golden.customer', 'erp', 'bronze.erp_cust_az12',
        key        => 'regexp_replace(cid, ''^NAS'', '''')',
        links      => '{"crm": "regexp_replace(cid, ''^NAS'', '''')"}',
        fields     => '{"gender": "btrim(gen)", "birth_date": "bdate"}',
-       on_error   => '{"birth_date": "null"}');
+       on_error   => '{"birth_date": "null"}',
+       how        => 'Export of the ERP, landed as text.');
 SELECT ssot.create_source('golden.customer', 'erp', 'bronze.erp_loc_a101',
        key        => 'replace(cid, ''-'', '''')',
        links      => '{"crm": "replace(cid, ''-'', '''')"}',
-       fields     => '{"country": "ssot.normalize_country(cntry)"}');
+       fields     => '{"country": "ssot.normalize_country(cntry)"}',
+       how        => 'Export of the ERP, landed as text.');
 SELECT ssot.set_value_map('golden.customer', 'crm_cust_info', 'gender', '{"M": "Male", "F": "Female"}');
 SELECT ssot.set_value_map('golden.customer', 'crm_cust_info', 'marital_status', '{"M": "Married", "S": "Single"}');
 SELECT ssot.set_value_map('golden.customer', 'erp_cust_az12', 'gender',
@@ -112,17 +115,20 @@ SELECT ssot.set_authority('golden.customer', 'gender', '{crm,erp}');
 -- Products: the CRM's number carries the ERP's category in front.
 SELECT ssot.create_source('golden.category', 'erp', 'bronze.erp_px_cat_g1v2',
        key    => 'id',
-       fields => '{"code": "id", "category": "cat", "subcategory": "subcat", "maintenance": "maintenance"}');
+       fields => '{"code": "id", "category": "cat", "subcategory": "subcat", "maintenance": "maintenance"}',
+       how    => 'Export of the ERP, landed as text.');
 SELECT ssot.create_source('golden.product', 'crm', 'bronze.crm_product_current',
        key    => 'substr(prd_key, 7)',
        fields => '{"number": "substr(prd_key, 7)", "name": "prd_nm", "cost": "prd_cost", "line": "btrim(prd_line)",
-                   "category_id": {"system": "erp", "value": "replace(left(prd_key, 5), ''-'', ''_'')"}}');
+                   "category_id": {"system": "erp", "value": "replace(left(prd_key, 5), ''-'', ''_'')"}}',
+       how    => 'The last version of each product in the export of the CRM.');
 SELECT ssot.set_value_map('golden.product', 'crm_product_current', 'line',
        '{"R": "Road", "M": "Mountain", "T": "Touring", "S": "Other sales"}');
 SELECT ssot.create_source('golden.product_version', 'crm', 'bronze.crm_prd_info',
        key    => '{prd_key,prd_start_dt}',
        fields => '{"name": "prd_nm", "cost": "prd_cost", "started_on": "prd_start_dt",
-                   "product_id": {"system": "crm", "value": "substr(prd_key, 7)"}}');
+                   "product_id": {"system": "crm", "value": "substr(prd_key, 7)"}}',
+       how    => 'Export of the CRM, landed as text.');
 
 -- Order lines name the customer by the CRM's other key.
 SELECT ssot.create_source('golden.order_line', 'crm', 'bronze.crm_sales_details',
@@ -132,4 +138,5 @@ SELECT ssot.create_source('golden.order_line', 'crm', 'bronze.crm_sales_details'
                      "product_id": {"system": "crm", "value": "sls_prd_key"},
                      "order_date": "sls_order_dt", "ship_date": "sls_ship_dt", "due_date": "sls_due_dt",
                      "amount": "sls_sales", "quantity": "sls_quantity", "price": "sls_price"}',
-       on_error => '{"order_date": "null"}');
+       on_error => '{"order_date": "null"}',
+       how      => 'Export of the CRM, landed as text.');
