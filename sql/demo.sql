@@ -10,6 +10,9 @@ CREATE DATABASE regress_demo;
 \c regress_demo
 SET client_min_messages = warning;
 CREATE EXTENSION ssot;
+-- The words of the story, not its statements.
+\set ECHO none
 \i :story
+\set ECHO all
 \c :home
 DROP DATABASE regress_demo;

@@ -16,7 +16,6 @@
 \set declare :data '/declare.sql'
 SET client_min_messages = warning;
 
-\echo
 \echo 'TWO SYSTEMS, ONE TRUTH'
 \echo '======================'
 \echo 'A CRM and an ERP know the same customers under three key formats. Their exports'
@@ -35,7 +34,6 @@ SELECT t.system, t.file, to_char(t.rows, 'FM999,999') AS rows, t.example AS "a k
        AS t (system, file, rows, example)
  ORDER BY 1, 2;
 
-\echo
 \echo 'Five canonical tables are made with ordinary DDL, and each file is mapped onto one'
 \echo '(test/data/crm_erp/declare.sql). Then:   CALL ssot.reconcile_all();'
 \echo
@@ -52,25 +50,23 @@ SELECT r.entity, f ->> 'source' AS source, (f ->> 'rows_read')::bigint AS read,
  WHERE f ? 'rows_read'
  ORDER BY r.entity, 2;
 
-\echo
 \echo 'WHAT COULD NOT BE TAKEN, AND WHY'
-\echo 'Four rows of the CRM have no customer number. They are kept whole, outside:'
+\echo 'Four rows of the CRM have no customer number. They are kept whole, in quarantine, and'
+\echo 'leave it by themselves once the CRM''s export has a number for them:'
 \echo
 
 SELECT q.source, q.key, q.reason FROM ssot.quarantine AS q ORDER BY q.key COLLATE "C";
 
-\echo
 \echo 'Five customers stand several times in the CRM. The latest row is in force, the'
 \echo 'older ones are kept as superseded:'
 \echo
 
-SELECT 'crm:' || s.ssot_key AS record, count(*) AS rows, max(s.ssot_updated_at AT TIME ZONE 'UTC')::date AS "latest, in force"
+SELECT 'crm:' || s.ssot_key AS record, count(*) AS rows, to_char(max(s.ssot_updated_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS "latest, in force"
   FROM golden_ssot.customer_source AS s JOIN ssot.source AS y ON y.source_id = s.ssot_source
  WHERE y.source = 'crm_cust_info'
  GROUP BY s.ssot_key HAVING count(*) > 1
  ORDER BY 1;
 
-\echo
 \echo 'THE GOLDEN RECORDS'
 \echo 'One row per person; the three key formats met in it:'
 \echo
@@ -82,8 +78,13 @@ SELECT (SELECT count(*) FROM golden.customer) AS "golden customers",
   FROM (SELECT customer_id, count(DISTINCT ssot_source) AS n FROM golden_ssot.customer_source
          WHERE ssot_copy = 0 GROUP BY customer_id) AS t;
 
-SELECT country, count(*) AS customers, ssot.country_name(country) AS "from several spellings"
-  FROM golden.customer WHERE country IS NOT NULL GROUP BY country ORDER BY 2 DESC;
+SELECT coalesce(c.country, '') AS country, count(*) AS customers,
+       coalesce(string_agg(DISTINCT nullif(btrim(l.cntry), ''), ', '), '(the ERP says nothing)') AS "as the ERP writes it"
+  FROM golden.customer AS c
+  JOIN golden_ssot.customer_source AS s USING (customer_id)
+  JOIN ssot.source AS y ON y.source_id = s.ssot_source AND y.source = 'erp_loc_a101'
+  JOIN bronze.erp_loc_a101 AS l ON replace(l.cid, '-', '') = s.ssot_key
+ GROUP BY c.country ORDER BY 2 DESC;
 
 SELECT count(*) AS "order lines", count(customer_id) AS "with customer", count(product_id) AS "with product",
        count(*) FILTER (WHERE order_date IS NULL) AS "impossible date",
@@ -97,21 +98,41 @@ SELECT (SELECT count(*) FROM golden.product) AS products,
                                GROUP BY product_id HAVING count(*) > 1) AS t) AS "products with several",
        (SELECT count(*) FROM ssot.drift('golden.product', kind => 'duplicate')) AS "of them duplicates";
 
-\echo
 \echo 'WHO DISAGREES, WHERE'
+\echo 'Each line is a list of records for the owner of that system to mend. Meanwhile the'
+\echo 'golden record has the other system''s value, or none where nobody has a possible one:'
 \echo
 
-SELECT e.entity, d.system, coalesce(nullif(d.field, ''), '(record)') AS field, d.kind, d.category, d.differences
+SELECT e.entity, d.system, coalesce(nullif(d.field, ''), '(record)') AS field, d.kind, d.differences,
+       CASE d.kind WHEN 'mismatch' THEN 'says something else'
+                   WHEN 'empty' THEN 'says nothing; another system does'
+                   WHEN 'invalid' THEN 'says what cannot be'
+                   WHEN 'orphan' THEN 'names one that does not exist'
+                   WHEN 'duplicate' THEN 'has it more than once' END AS "what the system does"
   FROM ssot.entity AS e CROSS JOIN LATERAL ssot.drift_summary(e.entity::regclass) AS d
  ORDER BY e.entity, d.system, d.field, d.kind;
 
-\echo
-\echo 'The seven products whose category does not exist:'
+\echo 'The impossible dates, as the systems have them:'
 \echo
 
-SELECT d.record, d.system_value AS "names the category" FROM ssot.drift('golden.product', kind => 'orphan') AS d ORDER BY 1;
+SELECT 'birth date' AS date, count(*) AS records, min(d.system_value) || ' to ' || max(d.system_value) AS "as the system has it"
+  FROM ssot.drift('golden.customer', field => 'birth_date') AS d
+ UNION ALL
+SELECT 'order date', count(*), string_agg(DISTINCT d.system_value, ', ')
+  FROM ssot.drift('golden.order_line', field => 'order_date') AS d;
 
+\echo 'Seven products name a category that the ERP does not have. It has one that no product'
+\echo 'names; whether that one is meant is for people to say:'
 \echo
+
+SELECT d.system_value AS "named, not there", count(*) AS products,
+       string_agg(p.number, ' ' ORDER BY p.number) AS numbers,
+       (SELECT string_agg('erp:' || c.code || ' ' || c.subcategory, ', ') FROM golden.category AS c
+         WHERE NOT EXISTS (SELECT FROM golden.product AS o WHERE o.category_id = c.category_id)) AS "there, not named"
+  FROM ssot.drift('golden.product', kind => 'orphan') AS d
+  JOIN golden.product AS p ON p.product_id::text = d.id
+ GROUP BY d.system_value;
+
 \echo 'WHY ETHAN ZHANG IS MALE: both systems speak; the CRM is believed first'
 \echo
 
@@ -119,11 +140,10 @@ SELECT c.customer_id AS ethan FROM golden.customer AS c WHERE c.crm_number = 110
 SELECT l.system || ':' || l.key AS record, l.candidate_value AS says, l.rule, l.reason
   FROM ssot.lineage('golden.customer', :'ethan') AS l WHERE l.field = 'gender' ORDER BY l.rank;
 
-\echo
 \echo 'A STEWARD CORRECTS IT'
 \echo 'BEGIN; SET LOCAL ssot.reason = ''asked on the phone'';'
 \echo 'UPDATE golden.customer SET gender = ''Female'' WHERE crm_number = 11022; COMMIT;'
-\echo 'The nightly run does not undo it, and the table as of before still says what it said:'
+\echo 'The next run does not undo it, and the table as of before still says what it said:'
 \echo
 
 SELECT ssot.stable_until('golden.customer') AS before \gset
@@ -142,8 +162,7 @@ SELECT now.first_name, now.last_name, before.gender AS "as of before", now.gende
   LEFT JOIN ssot.pins AS pin ON pin.entity = 'golden.customer' AND pin.id = now.customer_id::text
  WHERE now.crm_number = 11022;
 
-\echo
-\echo 'AND AGAIN: the same files, another run. It finds nothing to do:'
+\echo 'AND AGAIN: the same files, another run. It finds nothing to do and only notes that it ran:'
 \echo
 
 CALL ssot.reconcile_all();
@@ -153,9 +172,11 @@ SELECT r.entity, r.status, (SELECT sum((f ->> 'rows_read')::bigint) FROM jsonb_a
  WHERE r.run_id IN (SELECT max(l.run_id) FROM ssot.reconcile_run AS l GROUP BY l.entity)
  ORDER BY r.entity;
 
-\echo
-\echo 'THE ENTITY MAP: six questions per entity; schedules answer the sixth better'
+\echo 'THE ENTITY MAP: what it is, who is believed, how it gets here, where it belongs, what a'
+\echo 'good one is, when it was reconciled. (Customers and categories belong to nothing here.)'
 \echo
 
-SELECT m.entity, m.canonical_system AS "believed first", m.definition, m.answered || ' of 6' AS answered
+SELECT m.entity, m.canonical_system AS "believed first", m.definition,
+       (SELECT string_agg(b.value, ', ' ORDER BY b.value) FROM jsonb_each_text(m.hierarchy -> 'belongs_to') AS b) AS "belongs to",
+       m.answered || ' of 6' AS answered
   FROM ssot.entity_map AS m ORDER BY m.entity;
