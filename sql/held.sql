@@ -97,13 +97,47 @@ UPDATE crm_file SET email = 'one@x' WHERE id = '1';
 UPDATE crm_file SET email = 'drei@x' WHERE id = '3';
 SELECT * FROM run();
 SELECT id, email FROM answer WHERE id IN (1, 3);
--- Two records swap their values. Either it is done or both are held; nothing
--- is lost, and nothing else is stopped.
+-- Two records swap unique values: written in two steps; history sees one.
 UPDATE crm_file SET email = CASE id WHEN '1' THEN 'drei@x' ELSE 'one@x' END WHERE id IN ('1', '3');
 UPDATE crm_file SET name = 'Fuenf' WHERE id = '5';
 SELECT * FROM run();
 SELECT id, name, email FROM answer WHERE id IN (1, 3, 5);
 SELECT * FROM holds;
+SELECT account_id AS id, email FROM held_ssot.account_history
+ WHERE valid_to = (SELECT max(valid_from) FROM account) ORDER BY 1;
+-- A ring of three, and a record that waits for one of them.
+UPDATE crm_file SET email = CASE id WHEN '1' THEN 'one@x' WHEN '3' THEN 'cinq@x' WHEN '5' THEN 'neu@x' ELSE 'drei@x' END
+ WHERE id IN ('1', '3', '5', '2');
+SELECT * FROM run();
+SELECT id, email FROM answer WHERE id IN (1, 2, 3, 5);
+UPDATE crm_file SET email = CASE id WHEN '1' THEN 'drei@x' WHEN '2' THEN 'cinq@x' WHEN '3' THEN 'one@x' WHEN '6' THEN 'two@x' END
+ WHERE id IN ('1', '2', '3', '6');
+SELECT * FROM run();
+SELECT id, email FROM answer WHERE id IN (1, 2, 3, 5, 6);
+SELECT * FROM holds;
+-- A swap with one record that cannot be written is held whole; so is one whose
+-- column may not be empty meanwhile, or from which a foreign key would carry the
+-- emptiness on.
+UPDATE crm_file SET email = CASE id WHEN '1' THEN 'one@x' ELSE 'drei@x' END, region = CASE id WHEN '3' THEN 'Q' ELSE region END WHERE id IN ('1', '3');
+SELECT * FROM run();
+SELECT id, email FROM answer WHERE id IN (1, 3);
+SELECT id, constraint_name FROM holds;
+UPDATE crm_file SET region = 'S' WHERE id = '3';
+ALTER TABLE account ADD CONSTRAINT mail CHECK (account_id > 3 OR email IS NOT NULL);
+SELECT * FROM run();
+SELECT id, constraint_name FROM holds;
+ALTER TABLE account DROP CONSTRAINT mail;
+CREATE TABLE letter (email text REFERENCES account (email) ON UPDATE CASCADE);
+INSERT INTO letter VALUES ('drei@x');
+SELECT * FROM run();
+SELECT id, email FROM answer WHERE id IN (1, 3);
+SELECT id, constraint_name FROM holds;
+SELECT * FROM letter;
+DROP TABLE letter;
+SELECT * FROM run();
+SELECT id, email FROM answer WHERE id IN (1, 3);
+SELECT * FROM holds;
+SELECT count(*) AS differences FROM ssot.verify_drift('account');
 
 -- A record that goes away while it is held is held no longer.
 UPDATE crm_file SET region = 'Z' WHERE id = '7';

@@ -124,6 +124,25 @@ ssot_holds_retry(SsotHolds *holds, SsotHeldCallback attempt, void *arg)
 	}
 }
 
+int
+ssot_holds_late(SsotHolds *holds, int sqlstate, SsotLateRow **rows)
+{
+	int			n = 0;
+
+	*rows = palloc(sizeof(SsotLateRow) * Max(holds->count, 1));
+	for (int i = 0; i < holds->count; i++)
+	{
+		Held	   *held = &holds->rows[i];
+
+		if (held->late && !held->written && held->violation.sqlstate == sqlstate)
+			(*rows)[n++] = (SsotLateRow)
+		{
+			held->values, held->nulls, &held->violation, &held->written
+		};
+	}
+	return n;
+}
+
 /* ---- what is held -------------------------------------------------------- */
 
 /*

@@ -53,6 +53,24 @@ extern void ssot_hold(SsotHolds *holds, const Datum *values, const bool *nulls,
 typedef bool (*SsotHeldCallback) (const Datum *values, const bool *nulls, void *arg);
 extern void ssot_holds_retry(SsotHolds *holds, SsotHeldCallback attempt, void *arg);
 
+/* A row that the write refused and that is still held. */
+typedef struct SsotLateRow
+{
+	const Datum *values;
+	const bool *nulls;
+	const SsotViolation *violation;
+	bool	   *written;		/* to be set when it went through */
+} SsotLateRow;
+
+/* Those that were refused with this SQLSTATE; returns how many. */
+extern int	ssot_holds_late(SsotHolds *holds, int sqlstate, SsotLateRow **rows);
+
+/* swap.c: write rows that wait for each other's unique values; "attempt" writes
+ * some of them together, after the statement "clear" over ssot_merged. */
+typedef bool (*SsotTogetherCallback) (SsotMerged *rows, const char *clear, void *arg);
+extern void ssot_write_swaps(const SsotEntity *entity, SsotHolds *holds, TupleDesc desc,
+							 SsotTogetherCallback attempt, void *arg);
+
 /* Write merged rows (write.c); what breaks a constraint is held. */
 extern void ssot_write_merged(const SsotEntity *entity, SsotHolds *holds,
 							  SsotMerged *merged, TimestampTz t, int64 run_id,

@@ -6,7 +6,8 @@
  * constraint fails, the rows are halved and each half is written in turn, so
  * that k rows at fault among n cost about k log n statements; what fails alone
  * is held (hold.c), and tried once more when everything else is in: its parent
- * may have been in the other half. A failure of a user's trigger or of a
+ * may have been in the other half. Records that exchange unique values are then
+ * written together (swap.c). A failure of a user's trigger or of a
  * deferred constraint counts as well: constraints are made immediate.
  */
 #include "postgres.h"
@@ -223,8 +224,9 @@ typedef struct Writer
 	int64		changed;
 } Writer;
 
+/* "clear": a statement that makes room first (swap.c), or NULL. */
 static void
-write_rows(Writer *writer, SsotMerged *merged)
+write_rows(Writer *writer, SsotMerged *merged, const char *clear)
 {
 	bool		run = writer->run_id != 0;
 	Oid			argtypes[] = {TIMESTAMPTZOID, INT8OID, TEXTOID, TEXTOID};
@@ -248,6 +250,12 @@ write_rows(Writer *writer, SsotMerged *merged)
 		statement.sql = writer->history;
 		ssot_statement_run(&statement);
 	}
+	if (clear != NULL)
+	{
+		SsotStatement room = {.sql = clear,.nrelations = 1,.relations = &relation};
+
+		ssot_statement_run(&room);
+	}
 	statement.sql = writer->write;
 	ssot_statement_one(&statement, 2, counts, isnull);
 	writer->changed += DatumGetInt64(counts[0]);
@@ -267,7 +275,7 @@ is_constraint_failure(int sqlstate)
 /* Write the rows in a subtransaction; false and the reason if a constraint
  * fails. Anything else goes on as an error. */
 static bool
-try_write(Writer *writer, SsotMerged *merged, SsotViolation *violation)
+try_write(Writer *writer, SsotMerged *merged, const char *clear, SsotViolation *violation)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -279,7 +287,7 @@ try_write(Writer *writer, SsotMerged *merged, SsotViolation *violation)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		write_rows(writer, merged);
+		write_rows(writer, merged, clear);
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
@@ -331,7 +339,7 @@ write_or_hold(Writer *writer, SsotMerged *merged)
 
 	CHECK_FOR_INTERRUPTS();
 	check_stack_depth();
-	if (merged->count == 0 || try_write(writer, merged, &violation))
+	if (merged->count == 0 || try_write(writer, merged, NULL, &violation))
 		return;
 
 	half[0] = new_merged(merged->desc);
@@ -371,9 +379,18 @@ write_one(const Datum *values, const bool *nulls, void *arg)
 
 	tuplestore_putvalues(one.rows, one.desc, (Datum *) values, (bool *) nulls);
 	one.count = 1;
-	done = try_write(writer, &one, &violation);
+	done = try_write(writer, &one, NULL, &violation);
 	tuplestore_end(one.rows);
 	return done;
+}
+
+/* Write rows that need each other's values. */
+static bool
+write_together(SsotMerged *rows, const char *clear, void *arg)
+{
+	SsotViolation violation = {0};
+
+	return try_write((Writer *) arg, rows, clear, &violation);
 }
 
 /* Names of the deferrable constraints on the table, for SET CONSTRAINTS. */
@@ -439,6 +456,8 @@ ssot_write_merged(const SsotEntity *entity, SsotHolds *holds, SsotMerged *merged
 		writer.empty = false;
 		writer.write = write_sql(entity, false);
 	}
+	ssot_holds_retry(holds, write_one, &writer);
+	ssot_write_swaps(entity, holds, merged->desc, write_together, &writer);
 	ssot_holds_retry(holds, write_one, &writer);
 	*created += writer.created;
 	*changed += writer.changed;
