@@ -294,49 +294,6 @@ link_and_take_clocks(Run *run)
 	take_clocks(run);
 }
 
-/* Copy the ids of a relation without duplicates. */
-typedef struct IdCopy
-{
-	TupleDesc	desc;
-	Tuplestorestate *ids;
-	int64		count;
-} IdCopy;
-
-static bool
-copy_id(TupleTableSlot *slot, void *arg)
-{
-	IdCopy	   *copy = (IdCopy *) arg;
-
-	slot_getallattrs(slot);
-	tuplestore_putvalues(copy->ids, copy->desc, slot->tts_values, slot->tts_isnull);
-	copy->count++;
-	return true;
-}
-
-/* The touched ids (NULL: none), and those held until now: what stood in their
- * way may be gone. */
-static IdCopy
-distinct_ids(const SsotEntity *entity, Tuplestorestate *touched, int64 ntouched)
-{
-	IdCopy		copy = {ssot_id_desc(entity), tuplestore_begin_heap(true, false, work_mem), 0};
-	SsotRelation relation = {"ssot_touched", copy.desc, touched, ntouched};
-	SsotUser	user = ssot_become_owner(entity->relid);
-	SsotStatement statement = {
-		.sql = ssot_sql("SELECT t.id FROM ssot_touched AS t UNION SELECT h.%I FROM %T AS h",
-						entity->id_column, entity->held_table),
-		.nrelations = 1,.relations = &relation,
-	};
-
-	if (touched == NULL)
-	{
-		statement.sql = ssot_sql("SELECT h.%I FROM %T AS h", entity->id_column, entity->held_table);
-		statement.nrelations = 0;
-	}
-	ssot_statement_each(&statement, copy_id, &copy);
-	ssot_restore_user(user);
-	return copy;
-}
-
 /*
  * Tables that were empty a moment ago have no statistics to plan with. Of the
  * companions only what they are joined by is looked at now, which takes a tenth
@@ -393,25 +350,25 @@ settled_anything(const Run *run)
 static void
 settle(Run *run, bool everything, Tuplestorestate *touched, int64 ntouched)
 {
-	IdCopy		ids = {0};
+	SsotIds		ids = {0};
 
 	if (!everything)
 	{
-		ids = distinct_ids(run->entity, touched, ntouched);
+		ids = ssot_ids_touched(run->entity, touched, ntouched);
 		if (ids.count == 0)
 		{
-			tuplestore_end(ids.ids);
+			ssot_ids_end(&ids);
 			return;
 		}
 	}
 	report_progress(run, "settling golden records");
 	if (!run->wrote)
 		run->t = ssot_clock_lock(run->entity);
-	ssot_settle(run->entity, ids.ids, ids.count, run->t, run->run_id, &run->settled);
+	ssot_settle(run->entity, ids.rows, ids.count, run->t, run->run_id, &run->settled);
 	if (settled_anything(run))
 		take_clocks(run);
-	if (ids.ids != NULL)
-		tuplestore_end(ids.ids);
+	if (ids.rows != NULL)
+		ssot_ids_end(&ids);
 }
 
 /* Everything from linking to drift. */

@@ -121,6 +121,28 @@ user_command(FunctionCallInfo fcinfo)
 	return ((EventTriggerData *) fcinfo->context)->parsetree;
 }
 
+/* Let "listen" look at what the user commands; what it commands itself is not
+ * heard again. */
+static Datum
+hear(FunctionCallInfo fcinfo, void (*listen) (Node *command))
+{
+	Node	   *command = user_command(fcinfo);
+
+	if (command == NULL)
+		return PointerGetDatum(NULL);
+	ssot_own_ddl_begin();
+	PG_TRY();
+	{
+		listen(command);
+	}
+	PG_FINALLY();
+	{
+		ssot_own_ddl_end();
+	}
+	PG_END_TRY();
+	return PointerGetDatum(NULL);
+}
+
 /* The registered name that a table carries, or NULL if it is no entity's. */
 static SsotQuery identity_query = {
 	.sql =
@@ -258,27 +280,19 @@ drop_begins(const DropStmt *stmt)
 	}
 }
 
+static void
+command_begins(Node *command)
+{
+	if (IsA(command, AlterTableStmt) && ((AlterTableStmt *) command)->objtype == OBJECT_TABLE)
+		alter_begins((AlterTableStmt *) command);
+	else if (IsA(command, DropStmt) && ((DropStmt *) command)->removeType == OBJECT_TABLE)
+		drop_begins((DropStmt *) command);
+}
+
 Datum
 ssot_ddl_begins(PG_FUNCTION_ARGS)
 {
-	Node	   *command = user_command(fcinfo);
-
-	if (command == NULL)
-		PG_RETURN_NULL();
-	ssot_own_ddl_begin();
-	PG_TRY();
-	{
-		if (IsA(command, AlterTableStmt) && ((AlterTableStmt *) command)->objtype == OBJECT_TABLE)
-			alter_begins((AlterTableStmt *) command);
-		else if (IsA(command, DropStmt) && ((DropStmt *) command)->removeType == OBJECT_TABLE)
-			drop_begins((DropStmt *) command);
-	}
-	PG_FINALLY();
-	{
-		ssot_own_ddl_end();
-	}
-	PG_END_TRY();
-	PG_RETURN_NULL();
+	return hear(fcinfo, command_begins);
 }
 
 /* ---- sql_drop ------------------------------------------------------------ */
@@ -410,42 +424,35 @@ trigger_dropped(const Dropped *dropped)
 			 errhint("Call ssot.unregister_entity if it is no longer an entity.")));
 }
 
-Datum
-ssot_ddl_drops(PG_FUNCTION_ARGS)
+static void
+objects_dropped(Node *command)
 {
-	Node	   *command = user_command(fcinfo);
 	List	   *list = NIL;
 	ListCell   *lc;
 
-	if (command == NULL)
-		PG_RETURN_NULL();
-	ssot_own_ddl_begin();
-	PG_TRY();
+	ssot_config_each(&dropped_query, NULL, NULL, take_dropped, &list);
+	foreach(lc, list)
 	{
-		ssot_config_each(&dropped_query, NULL, NULL, take_dropped, &list);
-		foreach(lc, list)
-		{
-			Dropped    *dropped = (Dropped *) lfirst(lc);
+		Dropped    *dropped = (Dropped *) lfirst(lc);
 
-			if (strcmp(dropped->kind, "entity") == 0)
-				refuse_drop(dropped->entity, NULL);
-			else if (strcmp(dropped->kind, "companion") == 0 &&
-					 OidIsValid(guarded_table(dropped->entity)))
-				refuse_drop(dropped->entity, dropped->name);
-			else if (strcmp(dropped->kind, "companion column") == 0)
-				companion_column_dropped(dropped, command);
-			else if (strcmp(dropped->kind, "table column") == 0)
-				column_dropped(dropped);
-			else if (strcmp(dropped->kind, "trigger") == 0)
-				trigger_dropped(dropped);
-		}
+		if (strcmp(dropped->kind, "entity") == 0)
+			refuse_drop(dropped->entity, NULL);
+		else if (strcmp(dropped->kind, "companion") == 0 &&
+				 OidIsValid(guarded_table(dropped->entity)))
+			refuse_drop(dropped->entity, dropped->name);
+		else if (strcmp(dropped->kind, "companion column") == 0)
+			companion_column_dropped(dropped, command);
+		else if (strcmp(dropped->kind, "table column") == 0)
+			column_dropped(dropped);
+		else if (strcmp(dropped->kind, "trigger") == 0)
+			trigger_dropped(dropped);
 	}
-	PG_FINALLY();
-	{
-		ssot_own_ddl_end();
-	}
-	PG_END_TRY();
-	PG_RETURN_NULL();
+}
+
+Datum
+ssot_ddl_drops(PG_FUNCTION_ARGS)
+{
+	return hear(fcinfo, objects_dropped);
 }
 
 /* ---- ddl_command_end ----------------------------------------------------- */
@@ -559,26 +566,19 @@ table_altered(Oid relid, const Node *command)
 		ssot_map_read_anew(entity->name);
 }
 
-Datum
-ssot_ddl_ends(PG_FUNCTION_ARGS)
+static void
+command_ended(Node *command)
 {
-	Node	   *command = user_command(fcinfo);
 	List	   *list = NIL;
 	ListCell   *lc;
 
-	if (command == NULL)
-		PG_RETURN_NULL();
-	ssot_own_ddl_begin();
-	PG_TRY();
-	{
-		ssot_config_each(&altered_query, NULL, NULL, take_oid, &list);
-		foreach(lc, list)
-			table_altered(lfirst_oid(lc), command);
-	}
-	PG_FINALLY();
-	{
-		ssot_own_ddl_end();
-	}
-	PG_END_TRY();
-	PG_RETURN_NULL();
+	ssot_config_each(&altered_query, NULL, NULL, take_oid, &list);
+	foreach(lc, list)
+		table_altered(lfirst_oid(lc), command);
+}
+
+Datum
+ssot_ddl_ends(PG_FUNCTION_ARGS)
+{
+	return hear(fcinfo, command_ended);
 }

@@ -502,6 +502,16 @@ ssot_entity_load(Oid relid, bool missing_ok)
 	return entity;
 }
 
+bool
+ssot_field_is_fed(const SsotEntity *entity, int field)
+{
+	for (int s = 0; s < entity->nsources; s++)
+		if (!entity->sources[s].is_steward && !entity->sources[s].is_manual &&
+			entity->sources[s].maps[field])
+			return true;
+	return false;
+}
+
 int
 ssot_entity_field(const SsotEntity *entity, const char *name)
 {

@@ -125,6 +125,9 @@ extern SsotEntity *ssot_entity_load(Oid relid, bool missing_ok);
 
 /* Index of a field or source by name, or -1. */
 extern int	ssot_entity_field(const SsotEntity *entity, const char *name);
+
+/* Does any declared source feed the field? */
+extern bool ssot_field_is_fed(const SsotEntity *entity, int field);
 extern int	ssot_entity_source(const SsotEntity *entity, const char *name);
 extern int	ssot_entity_source_id(const SsotEntity *entity, int source_id);
 

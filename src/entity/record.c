@@ -66,6 +66,28 @@ ssot_record_desc(const SsotEntity *entity, bool with_tokens)
 	return BlessTupleDesc(desc);
 }
 
+TupleDesc
+ssot_id_desc(const SsotEntity *entity)
+{
+	TupleDesc	desc = CreateTemplateTupleDesc(1);
+
+	TupleDescInitEntry(desc, 1, "id", entity->id_type, -1, 0);
+	return desc;
+}
+
+TupleDesc
+ssot_token_desc(void)
+{
+	TupleDesc	desc = CreateTemplateTupleDesc(3);
+
+	TupleDescInitEntry(desc, 1, "token", TEXTOID, -1, 0);
+	TupleDescInitEntry(desc, 2, "ssot_source", INT4OID, -1, 0);
+	TupleDescInitEntry(desc, 3, "ssot_key", TEXTOID, -1, 0);
+	TupleDescInitEntryCollation(desc, 1, C_COLLATION_OID);
+	TupleDescInitEntryCollation(desc, 3, C_COLLATION_OID);
+	return desc;
+}
+
 char *
 ssot_record_columns(const SsotEntity *entity, const char *prefix)
 {

@@ -32,6 +32,12 @@
 /* The descriptor; with_tokens appends "tokens text[]", which is not stored. */
 extern TupleDesc ssot_record_desc(const SsotEntity *entity, bool with_tokens);
 
+/* Rows of one golden id, "id". */
+extern TupleDesc ssot_id_desc(const SsotEntity *entity);
+
+/* A token of a record: token, ssot_source, ssot_key; texts under "C". */
+extern TupleDesc ssot_token_desc(void);
+
 /* The column list in descriptor order, each quoted and prefixed. */
 extern char *ssot_record_columns(const SsotEntity *entity, const char *prefix);
 

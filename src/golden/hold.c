@@ -300,23 +300,15 @@ ssot_holds_write(SsotHolds *holds, Tuplestorestate *touched, int64 ntouched, int
 	return count;
 }
 
-Tuplestorestate *
-ssot_held_ids(SsotHolds *holds, int64 *count)
+SsotIds
+ssot_held_ids(SsotHolds *holds)
 {
-	TupleDesc	desc = ssot_id_desc(holds->entity);
-	Tuplestorestate *rows = tuplestore_begin_heap(true, false, work_mem);
+	SsotIds		ids = ssot_ids_create(holds->entity);
 
-	*count = 0;
 	for (int i = 0; i < holds->count; i++)
-	{
-		bool		isnull = false;
-
-		if (holds->rows[i].written)
-			continue;
-		tuplestore_putvalues(rows, desc, &holds->rows[i].values[0], &isnull);
-		(*count)++;
-	}
-	return rows;
+		if (!holds->rows[i].written)
+			ssot_ids_add(&ids, holds->rows[i].values[0]);
+	return ids;
 }
 
 static Held *
@@ -369,18 +361,17 @@ ssot_held_golden(SsotHolds *holds, Datum id, Datum **golden, bool **nulls,
 
 	if (!holds->golden_loaded)
 	{
-		int64		count;
-		SsotRelation relation = {"ssot_touched", ssot_id_desc(entity), NULL, 0};
+		SsotIds		ids = ssot_held_ids(holds);
+		SsotRelation relation = ssot_ids_as(&ids, "ssot_touched");
 		SsotStatement statement = {.nrelations = 1,.relations = &relation};
 
-		relation.rows = ssot_held_ids(holds, &count);
-		relation.count = count;
 		statement.sql = ssot_sql("SELECT g.%I%s%s, g.retired_at IS NOT NULL"
 								 " FROM %T AS g JOIN ssot_touched AS t ON t.id = g.%I",
 								 entity->id_column, entity->nfields > 0 ? ", " : "",
 								 ssot_field_list(entity, "g."),
 								 ssot_relation_name(entity->relid), entity->id_column);
 		ssot_statement_each(&statement, keep_golden_row, holds);
+		ssot_ids_end(&ids);
 		holds->golden_loaded = true;
 	}
 	held = find_held(holds, id);

@@ -8,7 +8,7 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
-#include "entity/map.h"
+#include "golden/ids.h"
 
 /* Merged rows: golden id, fields, ssot_retired. */
 typedef struct SsotMerged
@@ -83,13 +83,9 @@ extern int64 ssot_holds_write(SsotHolds *holds, Tuplestorestate *touched, int64 
 
 /* Ids held in this pass, as rows (id); and the golden record that is in force
  * for one of them (*golden NULL: there is none). */
-extern Tuplestorestate *ssot_held_ids(SsotHolds *holds, int64 *count);
+extern SsotIds ssot_held_ids(SsotHolds *holds);
 extern void ssot_held_golden(SsotHolds *holds, Datum id, Datum **golden,
 							 bool **nulls, bool *retired, bool *late);
-
-/* The descriptor of one id, and "is the field fed by any declared source". */
-extern TupleDesc ssot_id_desc(const SsotEntity *entity);
-extern bool ssot_field_is_fed(const SsotEntity *entity, int field);
 
 /* "f1, f2, " with each field of the canonical table, prefixed by g and as its
  * base type: merged rows have no domains. */

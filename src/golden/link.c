@@ -373,22 +373,8 @@ take_hit(TupleTableSlot *slot, void *arg)
 	return true;
 }
 
-/* (token, ssot_source or NULL, key or NULL): the latter of a token that names a
- * record by its key, once for each source of the system. */
-static TupleDesc
-token_desc(void)
-{
-	TupleDesc	desc = CreateTemplateTupleDesc(3);
-
-	TupleDescInitEntry(desc, 1, "token", TEXTOID, -1, 0);
-	TupleDescInitEntry(desc, 2, "ssot_source", INT4OID, -1, 0);
-	TupleDescInitEntry(desc, 3, "key", TEXTOID, -1, 0);
-	TupleDescInitEntryCollation(desc, 1, C_COLLATION_OID);
-	TupleDescInitEntryCollation(desc, 3, C_COLLATION_OID);
-	return desc;
-}
-
-/* The text of a token as rows of token_desc(). */
+/* A token as rows (token, ssot_source, ssot_key): where it names a record by its
+ * key, a row for each source of the system; else one with NULLs. */
 static int64
 put_token(Linker *linker, Tuplestorestate *rows, TupleDesc desc, const char *token)
 {
@@ -438,7 +424,7 @@ hits_sql(const SsotEntity *entity)
 					" UNION "
 					"SELECT s.ssot_source, s.ssot_key, s.%I"
 					" FROM ssot_tokens AS t"
-					" JOIN %T AS s ON s.ssot_key = t.key AND s.ssot_source = t.ssot_source"
+					" JOIN %T AS s ON s.ssot_key = t.ssot_key AND s.ssot_source = t.ssot_source"
 					" AND s.ssot_copy <= 0",
 					entity->id_column, entity->key_table, entity->source_table,
 					entity->id_column, entity->source_table);
@@ -547,7 +533,7 @@ read_round(Linker *linker, int64 first, bool again)
 
 	relations[0] = (SsotRelation)
 	{
-		"ssot_tokens", token_desc(), tuplestore_begin_heap(true, false, work_mem), 0
+		"ssot_tokens", ssot_token_desc(), tuplestore_begin_heap(true, false, work_mem), 0
 	};
 	for (int64 i = first; i < linker->ntokens; i++)
 	{

@@ -105,29 +105,6 @@ take_moved(TupleTableSlot *slot, void *arg)
 	return true;
 }
 
-/* Ids whose drift must be looked at again. */
-typedef struct IdList
-{
-	const SsotEntity *entity;
-	Tuplestorestate *ids;
-	int64		count;
-} IdList;
-
-static bool
-take_id(TupleTableSlot *slot, void *arg)
-{
-	IdList	   *list = (IdList *) arg;
-	bool		isnull;
-	Datum		id = slot_getattr(slot, 1, &isnull);
-
-	if (!isnull)
-	{
-		tuplestore_putvalues(list->ids, ssot_id_desc(list->entity), &id, &isnull);
-		list->count++;
-	}
-	return true;
-}
-
 /*
  * Records of a referring entity that name the lost id. What they name by a token
  * needs no journal: the token leads to the right id at any time.
@@ -191,19 +168,15 @@ repoint_entity(Merge *merge, const SsotReferrer *referrer, TimestampTz t)
 static void
 settle_entity(Merge *merge, const SsotEntity *child, TimestampTz t, const char *column)
 {
-	IdList		list = {child, tuplestore_begin_heap(true, false, work_mem), 0};
-	SsotSettleFigures figures = {0};
+	SsotIds		ids = ssot_ids_create(child);
 	SsotUser	user = ssot_become_owner(child->relid);
 
 	run(merge, t, ssot_sql("SELECT DISTINCT s.%I FROM %T AS s JOIN ssot_merges AS m ON m.kept = s.%I"
 						   " WHERE s.ssot_from = $1",
-						   child->id_column, child->source_table, column), take_id, &list);
+						   child->id_column, child->source_table, column), ssot_ids_take, &ids);
 	ssot_restore_user(user);
-	figures.drift_opened = palloc0(sizeof(int64) * Max(child->nsources, 1));
-	figures.drift_closed = palloc0(sizeof(int64) * Max(child->nsources, 1));
-	if (list.count > 0)
-		ssot_settle(child, list.ids, list.count, t, merge->merger->run_id, &figures);
-	tuplestore_end(list.ids);
+	ssot_settle_set(child, &ids, t);
+	ssot_ids_end(&ids);
 }
 
 /* The lost golden rows leave the table; who refers to them still is named. */

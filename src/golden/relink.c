@@ -130,34 +130,27 @@ compare_members(const ListCell *a, const ListCell *b)
 	return x->source != y->source ? x->source - y->source : strcmp(x->key, y->key);
 }
 
-static SsotRelation
-id_relation(const SsotEntity *entity, const char *name, const Datum *ids, int nids)
-{
-	SsotRelation relation = {name, ssot_id_desc(entity),
-	tuplestore_begin_heap(true, false, work_mem), nids};
-	bool		isnull = false;
-
-	for (int i = 0; i < nids; i++)
-		tuplestore_putvalues(relation.rows, relation.desc, unconstify(Datum *, &ids[i]), &isnull);
-	return relation;
-}
-
 List *
 ssot_members(const SsotEntity *entity, const Datum *ids, int nids)
 {
 	MemberReader reader = {entity, NIL};
-	SsotRelation relation = id_relation(entity, "ssot_ids", ids, nids);
+	SsotIds		set = ssot_ids_create(entity);
+	SsotRelation relation;
 	SsotStatement statement = {
 		.sql = ssot_sql("SELECT s.ssot_source, s.ssot_key, s.%I FROM ssot_ids AS i"
 						" JOIN %T AS s ON s.%I = i.id AND s.ssot_copy <= 0",
 						entity->id_column, entity->source_table, entity->id_column),
 		.nrelations = 1,.relations = &relation
 	};
-	SsotUser	user = ssot_become_owner(entity->relid);
+	SsotUser	user;
 
+	for (int i = 0; i < nids; i++)
+		ssot_ids_add(&set, ids[i]);
+	relation = ssot_ids_as(&set, "ssot_ids");
+	user = ssot_become_owner(entity->relid);
 	ssot_statement_each(&statement, take_member, &reader);
 	ssot_restore_user(user);
-	tuplestore_end(relation.rows);
+	ssot_ids_end(&set);
 	list_sort(reader.members, compare_members);
 	return reader.members;
 }
@@ -262,46 +255,14 @@ nothing_read(const SsotEntity *entity)
 	return ingest;
 }
 
-typedef struct IdCopy
-{
-	TupleDesc	desc;
-	Tuplestorestate *ids;
-	int64		count;
-} IdCopy;
-
-static bool
-copy_id(TupleTableSlot *slot, void *arg)
-{
-	IdCopy	   *copy = (IdCopy *) arg;
-
-	slot_getallattrs(slot);
-	tuplestore_putvalues(copy->ids, copy->desc, slot->tts_values, slot->tts_isnull);
-	copy->count++;
-	return true;
-}
-
-/* Settle ids that may be there several times, and what is held: what stood in
- * its way may be gone. */
+/* Settle ids that may be there several times, and what is held. */
 static void
 settle_touched(const SsotEntity *entity, Tuplestorestate *touched, int64 ntouched, TimestampTz t)
 {
-	IdCopy		copy = {ssot_id_desc(entity), tuplestore_begin_heap(true, false, work_mem), 0};
-	SsotRelation relation = {"ssot_touched", copy.desc, touched, ntouched};
-	SsotStatement statement = {
-		.sql = ssot_sql("SELECT t.id FROM ssot_touched AS t UNION SELECT h.%I FROM %T AS h",
-						entity->id_column, entity->held_table),
-		.nrelations = 1,.relations = &relation
-	};
-	SsotSettleFigures figures = {0};
-	SsotUser	user = ssot_become_owner(entity->relid);
+	SsotIds		ids = ssot_ids_touched(entity, touched, ntouched);
 
-	ssot_statement_each(&statement, copy_id, &copy);
-	ssot_restore_user(user);
-	figures.drift_opened = palloc0(sizeof(int64) * Max(entity->nsources, 1));
-	figures.drift_closed = palloc0(sizeof(int64) * Max(entity->nsources, 1));
-	if (copy.count > 0)
-		ssot_settle(entity, copy.ids, copy.count, t, 0, &figures);
-	tuplestore_end(copy.ids);
+	ssot_settle_set(entity, &ids, t);
+	ssot_ids_end(&ids);
 }
 
 char *

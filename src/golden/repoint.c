@@ -51,20 +51,6 @@ static SsotQuery referring_keys = {
 	1, {OIDOID}
 };
 
-static List *
-text_list(Datum array)
-{
-	Datum	   *elements;
-	int			n;
-	List	   *list = NIL;
-
-	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT,
-					  &elements, NULL, &n);
-	for (int i = 0; i < n; i++)
-		list = lappend(list, TextDatumGetCString(elements[i]));
-	return list;
-}
-
 static bool
 take_referrer(TupleTableSlot *slot, void *arg)
 {
@@ -74,8 +60,8 @@ take_referrer(TupleTableSlot *slot, void *arg)
 	slot_getallattrs(slot);
 	referrer->relid = DatumGetObjectId(slot->tts_values[2]);
 	referrer->acts = DatumGetBool(slot->tts_values[3]);
-	referrer->columns = text_list(slot->tts_values[4]);
-	referrer->targets = text_list(slot->tts_values[5]);
+	referrer->columns = ssot_text_list(slot->tts_values[4]);
+	referrer->targets = ssot_text_list(slot->tts_values[5]);
 	*referrers = lappend(*referrers, referrer);
 	return true;
 }
@@ -303,7 +289,7 @@ primary_key_columns(Oid relid)
 	Datum		value;
 	bool		isnull;
 
-	return ssot_query_one(&primary_key, &arg, NULL, 1, &value, &isnull) ? text_list(value) : NIL;
+	return ssot_query_one(&primary_key, &arg, NULL, 1, &value, &isnull) ? ssot_text_list(value) : NIL;
 }
 
 /* "jsonb_build_object('id', c.id::text, ...)", or NULL without a key. */

@@ -41,20 +41,6 @@ typedef struct Journal
 	int64		count;
 } Journal;
 
-static List *
-text_list(Datum array)
-{
-	Datum	   *elements;
-	int			n;
-	List	   *list = NIL;
-
-	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT,
-					  &elements, NULL, &n);
-	for (int i = 0; i < n; i++)
-		list = lappend(list, TextDatumGetCString(elements[i]));
-	return list;
-}
-
 static bool
 take_journal(TupleTableSlot *slot, void *arg)
 {
@@ -64,8 +50,8 @@ take_journal(TupleTableSlot *slot, void *arg)
 	slot_getallattrs(slot);
 	journal->relation = TextDatumGetCString(slot->tts_values[0]);
 	journal->columns_array = PointerGetDatum(DatumGetArrayTypePCopy(slot->tts_values[1]));
-	journal->columns = text_list(journal->columns_array);
-	journal->key = text_list(slot->tts_values[2]);
+	journal->columns = ssot_text_list(journal->columns_array);
+	journal->key = ssot_text_list(slot->tts_values[2]);
 	*journals = lappend(*journals, journal);
 	return true;
 }
@@ -196,27 +182,6 @@ update_table(const Journal *journal, TimestampTz t)
 									journal->relation, set.data, match_rows(journal)), NULL, NULL);
 }
 
-typedef struct Ids
-{
-	TupleDesc	desc;
-	Tuplestorestate *rows;
-	int64		count;
-} Ids;
-
-static bool
-take_id(TupleTableSlot *slot, void *arg)
-{
-	Ids		   *ids = (Ids *) arg;
-
-	slot_getallattrs(slot);
-	if (!slot->tts_isnull[0])
-	{
-		tuplestore_putvalues(ids->rows, ids->desc, slot->tts_values, slot->tts_isnull);
-		ids->count++;
-	}
-	return true;
-}
-
 /* Records of an entity: a new version, and their golden records settle. */
 static uint64
 update_records(const Journal *journal, const SsotEntity *child)
@@ -224,8 +189,7 @@ update_records(const Journal *journal, const SsotEntity *child)
 	const char *column = (const char *) linitial(journal->columns);
 	char	   *match = match_rows(journal);
 	TimestampTz t = ssot_clock_take(child);
-	Ids			ids = {ssot_id_desc(child), tuplestore_begin_heap(true, false, work_mem), 0};
-	SsotSettleFigures figures = {0};
+	SsotIds		ids = ssot_ids_create(child);
 	SsotUser	user = ssot_become_owner(child->relid);
 	uint64		moved;
 
@@ -235,17 +199,14 @@ update_records(const Journal *journal, const SsotEntity *child)
 							 ssot_record_columns(child, "c."), child->source_table, match),
 		NULL, NULL);
 	run(journal, t, ssot_sql("SELECT DISTINCT c.%I FROM %T AS c JOIN ssot_journal AS j ON %s",
-							 child->id_column, child->source_table, match), take_id, &ids);
+							 child->id_column, child->source_table, match), ssot_ids_take, &ids);
 	moved = run(journal, t, ssot_sql("UPDATE %T AS c SET %I = %s, ssot_from = $1"
 									 " FROM ssot_journal AS j WHERE %s",
 									 child->source_table, column,
 									 as_column(journal, column, "j.old[1]"), match), NULL, NULL);
 	ssot_restore_user(user);
-	figures.drift_opened = palloc0(sizeof(int64) * Max(child->nsources, 1));
-	figures.drift_closed = palloc0(sizeof(int64) * Max(child->nsources, 1));
-	if (ids.count > 0)
-		ssot_settle(child, ids.rows, ids.count, t, 0, &figures);
-	tuplestore_end(ids.rows);
+	ssot_settle_set(child, &ids, t);
+	ssot_ids_end(&ids);
 	return moved;
 }
 

@@ -210,15 +210,6 @@ gather_record(TupleTableSlot *slot, void *arg)
 	return true;
 }
 
-TupleDesc
-ssot_id_desc(const SsotEntity *entity)
-{
-	TupleDesc	desc = CreateTemplateTupleDesc(1);
-
-	TupleDescInitEntry(desc, 1, "id", entity->id_type, -1, 0);
-	return desc;
-}
-
 /* ", g.<fields>, <is it retired; NULL: there is no such row>" */
 static char *
 golden_columns_sql(const SsotEntity *entity)
@@ -514,11 +505,11 @@ ssot_settle(const SsotEntity *entity, Tuplestorestate *touched, int64 ntouched,
 	figures->held += ssot_holds_write(pass.holds, touched, ntouched, &figures->held_written);
 	if (pass.observer != NULL)
 	{
-		int64		nheld;
-		Tuplestorestate *held = ssot_held_ids(pass.holds, &nheld);
+		SsotIds		held = ssot_held_ids(pass.holds);
 
-		if (nheld > 0)
-			ssot_groups_each(entity, held, nheld, observe_held_group, &pass);
+		if (held.count > 0)
+			ssot_groups_each(entity, held.rows, held.count, observe_held_group, &pass);
+		ssot_ids_end(&held);
 		ssot_settle_observer->end(pass.observer);
 	}
 	tuplestore_end(pass.merged.rows);
@@ -532,21 +523,24 @@ ssot_settle(const SsotEntity *entity, Tuplestorestate *touched, int64 ntouched,
 }
 
 void
-ssot_settle_ids(const SsotEntity *entity, const Datum *ids, int nids, TimestampTz t)
+ssot_settle_set(const SsotEntity *entity, const SsotIds *ids, TimestampTz t)
 {
-	TupleDesc	desc = ssot_id_desc(entity);
-	Tuplestorestate *touched = tuplestore_begin_heap(true, false, work_mem);
 	SsotSettleFigures figures = {0};
-	bool		isnull = false;
 
-	for (int i = 0; i < nids; i++)
-	{
-		Datum		id = ids[i];
-
-		tuplestore_putvalues(touched, desc, &id, &isnull);
-	}
+	if (ids->count == 0)
+		return;
 	figures.drift_opened = palloc0(sizeof(int64) * Max(entity->nsources, 1));
 	figures.drift_closed = palloc0(sizeof(int64) * Max(entity->nsources, 1));
-	ssot_settle(entity, touched, nids, t, 0, &figures);
-	tuplestore_end(touched);
+	ssot_settle(entity, ids->rows, ids->count, t, 0, &figures);
+}
+
+void
+ssot_settle_ids(const SsotEntity *entity, const Datum *ids, int nids, TimestampTz t)
+{
+	SsotIds		set = ssot_ids_create(entity);
+
+	for (int i = 0; i < nids; i++)
+		ssot_ids_add(&set, ids[i]);
+	ssot_settle_set(entity, &set, t);
+	ssot_ids_end(&set);
 }

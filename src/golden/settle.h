@@ -7,6 +7,7 @@
 
 #include "utils/timestamp.h"
 
+#include "golden/ids.h"
 #include "golden/survivorship.h"
 
 typedef struct SsotSettleFigures
@@ -55,6 +56,10 @@ typedef void (*SsotGroupCallback) (const SsotGroup *group, void *arg);
 extern void ssot_settle(const SsotEntity *entity, Tuplestorestate *touched,
 						int64 ntouched, TimestampTz t, int64 run_id,
 						SsotSettleFigures *figures);
+
+/* The same outside of a run, where nobody asks for figures; returns at once where
+ * the set is empty. */
+extern void ssot_settle_set(const SsotEntity *entity, const SsotIds *ids, TimestampTz t);
 
 /* The same for an array of ids: what triggers and pins call. */
 extern void ssot_settle_ids(const SsotEntity *entity, const Datum *ids, int nids,

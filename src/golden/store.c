@@ -321,19 +321,6 @@ write_moved(Store *store)
 /* ---- the whole ----------------------------------------------------------- */
 
 static TupleDesc
-token_desc(void)
-{
-	TupleDesc	desc = CreateTemplateTupleDesc(3);
-
-	TupleDescInitEntry(desc, 1, "token", TEXTOID, -1, 0);
-	TupleDescInitEntry(desc, 2, "ssot_source", INT4OID, -1, 0);
-	TupleDescInitEntry(desc, 3, "ssot_key", TEXTOID, -1, 0);
-	TupleDescInitEntryCollation(desc, 1, C_COLLATION_OID);
-	TupleDescInitEntryCollation(desc, 3, C_COLLATION_OID);
-	return desc;
-}
-
-static TupleDesc
 moved_desc(const SsotEntity *entity)
 {
 	TupleDesc	desc = CreateTemplateTupleDesc(3);
@@ -365,7 +352,7 @@ ssot_store_records(const SsotEntity *entity, const SsotIngest *ingest,
 
 	store.references = ssot_references_create(entity);
 	store.incoming = new_relation("ssot_incoming", ssot_record_desc(entity, false));
-	store.tokens = new_relation("ssot_new_tokens", token_desc());
+	store.tokens = new_relation("ssot_new_tokens", ssot_token_desc());
 	store.moved = new_relation("ssot_moved", moved_desc(entity));
 	store.gone = (SsotRelation)
 	{

@@ -29,16 +29,6 @@
 
 /* ---- the statements ------------------------------------------------------ */
 
-bool
-ssot_field_is_fed(const SsotEntity *entity, int field)
-{
-	for (int s = 0; s < entity->nsources; s++)
-		if (!entity->sources[s].is_steward && !entity->sources[s].is_manual &&
-			entity->sources[s].maps[field])
-			return true;
-	return false;
-}
-
 /* The fields, each followed by a comma: what may be empty needs no special case. */
 static char *
 fields_and_comma(const SsotEntity *entity, const char *prefix)
