@@ -56,7 +56,7 @@ VALUES ('steward', 'stewards', 'Corrections made by people; they outrank every s
 CREATE TABLE ssot.entity (
     entity           text PRIMARY KEY,
     definition       text,
-    canonical_system text REFERENCES ssot.system ON UPDATE CASCADE,
+    canonical_system text,
     owner            text NOT NULL CHECK (owner <> ''),
     id_column        text NOT NULL,
     max_quarantine   numeric NOT NULL DEFAULT 0.5 CHECK (max_quarantine BETWEEN 0 AND 1),
@@ -79,7 +79,7 @@ COMMENT ON COLUMN ssot.entity.registered_at IS 'When the table was registered';
 COMMENT ON COLUMN ssot.entity.registered_by IS 'The role that registered the table';
 
 CREATE TABLE ssot.field (
-    entity      text NOT NULL REFERENCES ssot.entity ON UPDATE CASCADE ON DELETE CASCADE,
+    entity      text NOT NULL,
     field       text NOT NULL,
     systems     text[] NOT NULL DEFAULT '{}',
     only_listed boolean NOT NULL DEFAULT false,
@@ -109,9 +109,9 @@ COMMENT ON SEQUENCE ssot.source_id_seq IS 'Numbers of sources';
 
 CREATE TABLE ssot.source (
     source_id     integer PRIMARY KEY DEFAULT nextval('ssot.source_id_seq'),
-    entity        text NOT NULL REFERENCES ssot.entity ON UPDATE CASCADE ON DELETE CASCADE,
+    entity        text NOT NULL,
     source        text NOT NULL CHECK (source <> ''),
-    system        text NOT NULL REFERENCES ssot.system ON UPDATE CASCADE,
+    system        text NOT NULL,
     relation      text,
     rank          integer NOT NULL,
     role          text NOT NULL DEFAULT 'provider' CHECK (role IN ('provider', 'consumer')),
@@ -150,7 +150,7 @@ COMMENT ON COLUMN ssot.source.created_at IS 'When the source was declared';
 COMMENT ON COLUMN ssot.source.created_by IS 'The role that declared the source';
 
 CREATE TABLE ssot.value_map (
-    source_id integer NOT NULL REFERENCES ssot.source ON DELETE CASCADE,
+    source_id integer NOT NULL,
     field     text NOT NULL,
     code      text COLLATE "C" NOT NULL,
     value     text,
@@ -172,7 +172,7 @@ COMMENT ON COLUMN ssot.value_map.value IS 'The canonical value, in the column ty
 
 
 CREATE TABLE ssot.clock (
-    entity     text PRIMARY KEY REFERENCES ssot.entity ON UPDATE CASCADE ON DELETE CASCADE,
+    entity     text PRIMARY KEY,
     last_write timestamptz NOT NULL
 );
 SELECT pg_catalog.pg_extension_config_dump('ssot.clock', '');
@@ -181,7 +181,7 @@ COMMENT ON COLUMN ssot.clock.entity IS 'The entity';
 COMMENT ON COLUMN ssot.clock.last_write IS 'Time of the last write that this snapshot sees; it only grows';
 
 CREATE TABLE ssot.merged_id (
-    entity    text NOT NULL REFERENCES ssot.entity ON UPDATE CASCADE ON DELETE CASCADE,
+    entity    text NOT NULL,
     lost_id   text COLLATE "C" NOT NULL,
     kept_id   text COLLATE "C" NOT NULL,
     merged_at timestamptz NOT NULL,
@@ -210,7 +210,7 @@ COMMENT ON SEQUENCE ssot.link_decision_id_seq IS 'Numbers of decisions about lin
 
 CREATE TABLE ssot.link_decision (
     decision_id bigint PRIMARY KEY DEFAULT nextval('ssot.link_decision_id_seq'),
-    entity      text NOT NULL REFERENCES ssot.entity ON UPDATE CASCADE ON DELETE CASCADE,
+    entity      text NOT NULL,
     operation   bigint NOT NULL,
     kind        text NOT NULL CHECK (kind IN ('same', 'different')),
     record_a    text COLLATE "C" NOT NULL,
@@ -240,7 +240,7 @@ COMMENT ON COLUMN ssot.link_decision.ended_by IS 'The role that ended it';
 COMMENT ON COLUMN ssot.link_decision.ended_at IS 'When it was ended, on the entity''s clock';
 
 CREATE TABLE ssot.moved_reference (
-    entity     text NOT NULL REFERENCES ssot.entity ON UPDATE CASCADE ON DELETE CASCADE,
+    entity     text NOT NULL,
     lost_id    text COLLATE "C" NOT NULL,
     relation   text NOT NULL,
     columns    text[] NOT NULL,
@@ -262,7 +262,7 @@ COMMENT ON COLUMN ssot.moved_reference.new_values IS 'What they hold since, as t
 COMMENT ON COLUMN ssot.moved_reference.moved_at IS 'When, on the entity''s clock';
 
 CREATE TABLE ssot.retirement (
-    entity     text NOT NULL REFERENCES ssot.entity ON UPDATE CASCADE ON DELETE CASCADE,
+    entity     text NOT NULL,
     id         text COLLATE "C" NOT NULL,
     reason     text,
     retired_by text NOT NULL,
@@ -286,7 +286,7 @@ COMMENT ON COLUMN ssot.retirement.retired_at IS 'When, on the entity''s clock';
 
 
 CREATE TABLE ssot.source_state (
-    source_id     integer PRIMARY KEY REFERENCES ssot.source ON DELETE CASCADE,
+    source_id     integer PRIMARY KEY,
     map_version   bigint NOT NULL,
     read_at       timestamptz NOT NULL,
     data_through  timestamptz,
@@ -985,6 +985,31 @@ CREATE FUNCTION ssot.ddl_ends() RETURNS event_trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'ssot_ddl_ends';
 COMMENT ON FUNCTION ssot.ddl_ends() IS 'Event trigger after a table or schema was altered: companions, as-of function and view, and the Entity Map follow an entity''s table where they differ from it.';
 
+-- What names an entity or a source follows it, also in tables of later rooms
+
+CREATE FUNCTION ssot.follow_name()
+RETURNS trigger LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_follow_name_trigger';
+COMMENT ON FUNCTION ssot.follow_name() IS 'Trigger of ssot.entity and ssot.source: rows of another table of this schema that name the row (first argument: the table, second: the column) are renamed or removed with it. The tables have no foreign keys, which would make a parallel restore fail.';
+
+CREATE TRIGGER field_follows AFTER UPDATE OF entity OR DELETE ON ssot.entity
+    FOR EACH ROW EXECUTE FUNCTION ssot.follow_name('field', 'entity');
+CREATE TRIGGER source_follows AFTER UPDATE OF entity OR DELETE ON ssot.entity
+    FOR EACH ROW EXECUTE FUNCTION ssot.follow_name('source', 'entity');
+CREATE TRIGGER clock_follows AFTER UPDATE OF entity OR DELETE ON ssot.entity
+    FOR EACH ROW EXECUTE FUNCTION ssot.follow_name('clock', 'entity');
+CREATE TRIGGER merged_id_follows AFTER UPDATE OF entity OR DELETE ON ssot.entity
+    FOR EACH ROW EXECUTE FUNCTION ssot.follow_name('merged_id', 'entity');
+CREATE TRIGGER link_decision_follows AFTER UPDATE OF entity OR DELETE ON ssot.entity
+    FOR EACH ROW EXECUTE FUNCTION ssot.follow_name('link_decision', 'entity');
+CREATE TRIGGER moved_reference_follows AFTER UPDATE OF entity OR DELETE ON ssot.entity
+    FOR EACH ROW EXECUTE FUNCTION ssot.follow_name('moved_reference', 'entity');
+CREATE TRIGGER retirement_follows AFTER UPDATE OF entity OR DELETE ON ssot.entity
+    FOR EACH ROW EXECUTE FUNCTION ssot.follow_name('retirement', 'entity');
+CREATE TRIGGER value_map_follows AFTER UPDATE OF source_id OR DELETE ON ssot.source
+    FOR EACH ROW EXECUTE FUNCTION ssot.follow_name('value_map', 'source_id');
+CREATE TRIGGER source_state_follows AFTER UPDATE OF source_id OR DELETE ON ssot.source
+    FOR EACH ROW EXECUTE FUNCTION ssot.follow_name('source_state', 'source_id');
+
 -- end of II.2
 
 
@@ -1393,6 +1418,7 @@ REVOKE ALL ON PROCEDURE ssot.reconcile_all(regclass[], boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.schedule(regclass, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.unschedule(regclass) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ssot.follow_name() FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.ddl_begins(), ssot.ddl_drops(), ssot.ddl_ends() FROM PUBLIC;
 
 -- end of II.7

@@ -191,3 +191,40 @@ JOIN pg_attribute AS a ON a.attrelid = m.objid
                       AND a.attnum > 0
 JOIN pg_get_keywords() AS k ON k.word = lower(a.attname) AND k.catcode = 'R'
 ORDER BY 1, 2;
+
+-- pg_restore -j loads tables in any order, and what it loads must neither be
+-- refused nor be rewritten: no foreign key leaves or meets a table of the
+-- extension, and no trigger on one fires on INSERT.
+SELECT c.conname, c.conrelid::regclass, c.confrelid::regclass
+FROM pg_constraint AS c
+WHERE c.contype = 'f'
+  AND EXISTS (SELECT FROM pg_temp.member AS m
+              WHERE m.classid = 'pg_class'::regclass
+                AND m.objid IN (c.conrelid, c.confrelid))
+ORDER BY 1;
+SELECT m.name, t.tgname
+FROM pg_temp.member AS m
+JOIN pg_trigger AS t ON t.tgrelid = m.objid AND m.classid = 'pg_class'::regclass
+WHERE t.tgtype::int & 4 <> 0
+ORDER BY 1, 2;
+
+-- So what names an entity or a source follows it by a trigger (see
+-- ssot.follow_name), but for these, which outlive what they name.
+CREATE TEMP TABLE not_followed (relation text, because text);
+INSERT INTO not_followed VALUES
+    ('ssot.reconcile_run', 'the log of runs stays; a rename is followed by entity/ddl_map.c');
+SELECT c.oid::regclass AS relation, a.attname
+FROM pg_temp.member AS m
+JOIN pg_class AS c ON c.oid = m.objid AND m.classid = 'pg_class'::regclass
+JOIN pg_attribute AS a ON a.attrelid = c.oid
+WHERE c.relkind = 'r'
+  AND (a.attname, c.oid) NOT IN (('entity', 'ssot.entity'::regclass), ('source_id', 'ssot.source'::regclass))
+  AND a.attname IN ('entity', 'source_id')
+  AND NOT EXISTS (SELECT FROM pg_temp.not_followed AS n WHERE n.relation::regclass = c.oid)
+  AND NOT EXISTS (SELECT
+                  FROM pg_trigger AS t
+                  WHERE t.tgrelid = CASE a.attname WHEN 'entity' THEN 'ssot.entity' ELSE 'ssot.source' END::regclass
+                    AND t.tgfoid = 'ssot.follow_name()'::regprocedure
+                    AND t.tgargs = convert_to(c.relname, 'UTF8') || '\x00'::bytea
+                                   || convert_to(a.attname, 'UTF8') || '\x00'::bytea)
+ORDER BY 1, 2;

@@ -51,3 +51,9 @@ ssot_settings_end(int level)
 {
 	AtEOXact_GUC(true, level);
 }
+
+bool
+ssot_restoring(void)
+{
+	return !check_function_bodies;
+}

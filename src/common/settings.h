@@ -21,4 +21,10 @@ extern void ssot_settings_end(int level);
 /* One more setting, until the level ends. */
 extern void ssot_setting(const char *name, const char *value);
 
+/*
+ * Does the session run a script of pg_dump or pg_restore? They set
+ * check_function_bodies off, and nobody else has reason to.
+ */
+extern bool ssot_restoring(void);
+
 #endif							/* SSOT_SETTINGS_H */

@@ -487,23 +487,14 @@ take_oid(TupleTableSlot *slot, void *arg)
 	return true;
 }
 
-/*
- * pg_dump's scripts set this off and nobody else has reason to: the constraints
- * that they add are the old ones.
- */
-static bool
-restoring(void)
-{
-	return !check_function_bodies;
-}
-
-/* Does the command change what a row of the table must satisfy? */
+/* Does the command change what a row of the table must satisfy? The constraints
+ * that a restore adds are the old ones. */
 static bool
 changes_constraints(const Node *command)
 {
 	ListCell   *lc;
 
-	if (!IsA(command, AlterTableStmt) || restoring())
+	if (!IsA(command, AlterTableStmt) || ssot_restoring())
 		return false;
 	foreach(lc, ((const AlterTableStmt *) command)->cmds)
 	{

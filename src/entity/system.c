@@ -13,16 +13,19 @@
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(ssot_create_system);
 PG_FUNCTION_INFO_V1(ssot_alter_system);
 PG_FUNCTION_INFO_V1(ssot_drop_system);
 
+/* Whoever names a system holds it until the transaction ends. */
 static SsotQuery system_query = {
 	.sql =
 	"SELECT s.built_in\n"
 	"FROM ssot.system AS s\n"
-	"WHERE s.system = $1",
+	"WHERE s.system = $1\n"
+	"FOR KEY SHARE",
 	.nargs = 1,
 	.argtypes = {TEXTOID}
 };
@@ -53,6 +56,16 @@ static SsotQuery alter_query = {
 	.argtypes = {TEXTOID, TEXTOID, TEXTOID}
 };
 
+static SsotQuery lock_query = {
+	.sql =
+	"SELECT 1\n"
+	"FROM ssot.system AS s\n"
+	"WHERE s.system = $1\n"
+	"FOR UPDATE",
+	.nargs = 1,
+	.argtypes = {TEXTOID}
+};
+
 static SsotQuery drop_query = {
 	.sql =
 	"DELETE FROM ssot.system AS s\n"
@@ -77,7 +90,8 @@ static SsotQuery use_query = {
 	"      FROM ssot.field AS f\n"
 	"      WHERE $1 = ANY (f.systems)) AS u",
 	.nargs = 1,
-	.argtypes = {TEXTOID}
+	.argtypes = {TEXTOID},
+	.read_only = true
 };
 
 char *
@@ -190,8 +204,16 @@ ssot_drop_system(PG_FUNCTION_ARGS)
 	Datum		use;
 	bool		isnull;
 
+	ssot_config_run(&lock_query, &name, NULL);
 	require_changeable(system, "ssot.drop_system");
+
+	/*
+	 * As of now, whatever the isolation level: who named the system before it
+	 * was locked has committed since.
+	 */
+	PushActiveSnapshot(GetLatestSnapshot());
 	ssot_config_one(&use_query, &name, NULL, 1, &use, &isnull);
+	PopActiveSnapshot();
 	if (!isnull)
 		ereport(ERROR,
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),

@@ -32,6 +32,7 @@
 #include "common/ident.h"
 #include "common/owner.h"
 #include "common/query.h"
+#include "common/settings.h"
 #include "entity/declare.h"
 #include "golden/clock.h"
 #include "golden/history.h"
@@ -80,6 +81,12 @@ ssot_golden_before_statement(PG_FUNCTION_ARGS)
 	if (!ssot_machine_writes())
 	{
 		identify_entity(&entity, trigger->tg_relation);
+		if (ssot_restoring())
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("cannot restore data into \"%s\" while its triggers are in force", entity.name),
+					 errdetail("They would take the restored rows for corrections by a person."),
+					 errhint("Call pg_dump or pg_restore with --disable-triggers, or restore the data before the section post-data.")));
 		ssot_clock_lock(&entity);
 	}
 	return PointerGetDatum(NULL);
