@@ -4,7 +4,7 @@
 --   PART I   what holds state: schema, types, tables, sequences. Changing it needs an update script.
 --     I.1  common: schema and shared sequences
 --     I.2  entity: systems, entities, sources, fields, code lists
---     I.3  golden: clock, merged ids, decisions about linking, moved references, retirements
+--     I.3  golden: clock, merged ids, held merges, decisions about linking, moved references, retirements
 --     I.4  ingest: state of sources
 --     I.5  reconcile: runs and schedules
 --     I.6  text: words that count as blank
@@ -167,7 +167,7 @@ COMMENT ON COLUMN ssot.value_map.value IS 'The canonical value, in the column ty
 
 
 -- ============================================================================
--- I.3  golden: clock, merged ids, decisions about linking, moved references, retirements
+-- I.3  golden: clock, merged ids, held merges, decisions about linking, moved references, retirements
 -- ============================================================================
 
 
@@ -199,6 +199,32 @@ COMMENT ON COLUMN ssot.merged_id.merged_at IS 'When, on the entity''s clock';
 COMMENT ON COLUMN ssot.merged_id.reason IS 'Why';
 COMMENT ON COLUMN ssot.merged_id.into_id IS 'The id it was merged into at the time, which may have been merged since, as text';
 COMMENT ON COLUMN ssot.merged_id.operation IS 'Number of the ssot.merge that did it; NULL where a run did, because a key or link joined the records';
+
+CREATE TABLE ssot.held_merge (
+    entity          text NOT NULL,
+    lost_id         text COLLATE "C" NOT NULL,
+    kept_id         text COLLATE "C" NOT NULL,
+    relation        text,
+    constraint_name text,
+    sqlstate        text NOT NULL,
+    reason          text NOT NULL,
+    detail          text,
+    first_seen      timestamptz NOT NULL,
+    run_id          bigint,
+    PRIMARY KEY (entity, lost_id)
+);
+SELECT pg_catalog.pg_extension_config_dump('ssot.held_merge', '');
+COMMENT ON TABLE ssot.held_merge IS 'Merges that a run could not do, because a table that refers to the golden records, or a hierarchy, refuses. Both golden records stay as they are; every run tries again. Read it as ssot.held_merges.';
+COMMENT ON COLUMN ssot.held_merge.entity IS 'The entity';
+COMMENT ON COLUMN ssot.held_merge.lost_id IS 'The golden id that would be merged away, as text';
+COMMENT ON COLUMN ssot.held_merge.kept_id IS 'The golden id it would be merged into, as text';
+COMMENT ON COLUMN ssot.held_merge.relation IS 'The table that refuses, schema-qualified and quoted';
+COMMENT ON COLUMN ssot.held_merge.constraint_name IS 'The constraint in the way, if one is';
+COMMENT ON COLUMN ssot.held_merge.sqlstate IS 'SQLSTATE of the refusal';
+COMMENT ON COLUMN ssot.held_merge.reason IS 'The refusal, in words';
+COMMENT ON COLUMN ssot.held_merge.detail IS 'More about it; may quote values of the table that refuses';
+COMMENT ON COLUMN ssot.held_merge.first_seen IS 'Since when it is held, on the entity''s clock';
+COMMENT ON COLUMN ssot.held_merge.run_id IS 'The run that held it first; NULL where a person''s merge met it';
 
 CREATE SEQUENCE ssot.link_operation_seq;
 SELECT pg_catalog.pg_extension_config_dump('ssot.link_operation_seq', '');
@@ -999,6 +1025,8 @@ CREATE TRIGGER clock_follows AFTER UPDATE OF entity OR DELETE ON ssot.entity
     FOR EACH ROW EXECUTE FUNCTION ssot.follow_name('clock', 'entity');
 CREATE TRIGGER merged_id_follows AFTER UPDATE OF entity OR DELETE ON ssot.entity
     FOR EACH ROW EXECUTE FUNCTION ssot.follow_name('merged_id', 'entity');
+CREATE TRIGGER held_merge_follows AFTER UPDATE OF entity OR DELETE ON ssot.entity
+    FOR EACH ROW EXECUTE FUNCTION ssot.follow_name('held_merge', 'entity');
 CREATE TRIGGER link_decision_follows AFTER UPDATE OF entity OR DELETE ON ssot.entity
     FOR EACH ROW EXECUTE FUNCTION ssot.follow_name('link_decision', 'entity');
 CREATE TRIGGER moved_reference_follows AFTER UPDATE OF entity OR DELETE ON ssot.entity
@@ -1166,6 +1194,27 @@ COMMENT ON COLUMN ssot.pins.reason IS 'Why; null where no reason was given';
 COMMENT ON COLUMN ssot.pins.overruled IS 'The golden value that the pin replaced, as text';
 
 -- Merging, splitting, retiring.
+
+CREATE VIEW ssot.held_merges AS
+SELECT h.entity, h.lost_id, h.kept_id, h.relation, h.constraint_name, h.sqlstate, h.reason,
+       CASE WHEN h.relation IS NULL
+              OR (pg_catalog.has_table_privilege(pg_catalog.to_regclass(h.relation), 'SELECT')
+                  AND NOT pg_catalog.row_security_active(pg_catalog.to_regclass(h.relation)))
+            THEN h.detail END AS detail,
+       h.first_seen
+  FROM ssot.held_merge AS h
+ WHERE pg_catalog.has_table_privilege(pg_catalog.to_regclass(h.entity), 'UPDATE')
+   AND NOT pg_catalog.row_security_active(pg_catalog.to_regclass(h.entity));
+COMMENT ON VIEW ssot.held_merges IS 'Merges that runs cannot do: records that keys or links join, but that a table which refers to them, or a hierarchy, keeps apart. Both golden records stay as they are; every run tries again. Shows to those who may change every record of the entity.';
+COMMENT ON COLUMN ssot.held_merges.entity IS 'The entity';
+COMMENT ON COLUMN ssot.held_merges.lost_id IS 'The golden id that would be merged away, as text';
+COMMENT ON COLUMN ssot.held_merges.kept_id IS 'The golden id it would be merged into, as text';
+COMMENT ON COLUMN ssot.held_merges.relation IS 'The table that refuses';
+COMMENT ON COLUMN ssot.held_merges.constraint_name IS 'The constraint in the way, if one is';
+COMMENT ON COLUMN ssot.held_merges.sqlstate IS 'SQLSTATE of the refusal';
+COMMENT ON COLUMN ssot.held_merges.reason IS 'The refusal, in words';
+COMMENT ON COLUMN ssot.held_merges.detail IS 'More about it; null where the reader may not read the table that refuses';
+COMMENT ON COLUMN ssot.held_merges.first_seen IS 'Since when it is held';
 
 CREATE FUNCTION ssot.merge(entity regclass, keep text, lose text, reason text DEFAULT NULL)
 RETURNS void
@@ -1404,7 +1453,7 @@ REVOKE ALL ON FUNCTION
     ssot.pin(regclass, text, text, text, text),
     ssot.unpin(regclass, text, text, text)
 FROM PUBLIC;
-GRANT SELECT ON ssot.pins TO PUBLIC;
+GRANT SELECT ON ssot.pins, ssot.held_merges TO PUBLIC;
 REVOKE ALL ON FUNCTION
     ssot.merge(regclass, text, text, text),
     ssot.unmerge(regclass, text, text),

@@ -19,6 +19,7 @@
 #include "common/query.h"
 #include "common/settings.h"
 #include "golden/clock.h"
+#include "golden/held_merge.h"
 #include "golden/hold.h"
 #include "golden/link.h"
 #include "golden/merge.h"
@@ -226,7 +227,7 @@ take_clocks(Run *run)
 	if (run->wrote)
 		return;
 	if (run->linking != NULL && run->linking->nmerges > 0)
-		ssot_merge_clocks(run->entity);
+		ssot_merge_clocks_lock(run->entity);
 	run->t = ssot_clock_take(run->entity);
 	run->wrote = true;
 }
@@ -291,7 +292,9 @@ link_and_take_clocks(Run *run)
 		ssot_merge_clocks_lock(run->entity);
 		run->linking = ssot_link(run->entity, run->ingest);
 	}
-	take_clocks(run);
+	run->t = ssot_clock_lock(run->entity);
+	if (run->ingest->nstaged + run->ingest->ngone > 0)
+		take_clocks(run);
 }
 
 /*
@@ -380,21 +383,19 @@ write_run(Run *run)
 	int64		ntouched = 0;
 	bool		everything = run->rules_changed;
 
-	if (run->ingest->nstaged + run->ingest->ngone > 0)
+	if (run->ingest->nstaged + run->ingest->ngone > 0 || ssot_any_merge_held(entity))
 	{
+		SsotMerger	merger = {.run_id = run->run_id};
+
 		report_progress(run, psprintf("linking " INT64_FORMAT " records", run->ingest->nstaged));
 		link_and_take_clocks(run);
 		touched = run->linking->touched;
 		ntouched = run->linking->ntouched;
 		report_progress(run, psprintf("storing " INT64_FORMAT " records", run->ingest->nstaged));
-		ssot_store_records(entity, run->ingest, run->linking, run->t);
-		if (run->linking->nmerges > 0)
-		{
-			SsotMerger	merger = {.run_id = run->run_id};
-
-			ssot_merge_golden(entity, run->linking->merges, run->linking->nmerges,
-							  run->t, &merger);
-		}
+		ssot_store_and_merge(entity, run->ingest, run->linking, run->t, &merger, NULL);
+		/* what was held may have been all that there was to do */
+		if (run->linking->nmerges > 0 || ssot_linking_moves(entity, run->linking))
+			take_clocks(run);
 		everything |= run->linking->first_load;
 	}
 	if (run->linking == NULL || !run->linking->first_load)
@@ -437,7 +438,8 @@ figure_row(const Run *run, int s, Datum *values, bool *nulls)
 		values[0] = CStringGetTextDatum("(golden)");
 		values[8] = Int64GetDatum(run->settled.created + run->settled.changed +
 								  (run->linking == NULL ? 0 : run->linking->nmerges));
-		values[9] = Int64GetDatum(run->settled.held);
+		values[9] = Int64GetDatum(run->settled.held +
+								  (run->linking == NULL ? 0 : list_length(run->linking->held)));
 	}
 	else
 	{

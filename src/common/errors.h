@@ -22,4 +22,12 @@
 /* reconcile_all: at least one entity failed. */
 #define ERRCODE_SSOT_RUN_FAILED				MAKE_SQLSTATE('S','S','0','0','4')
 
+/*
+ * Is the error about what was being worked on, so that it may be caught and told
+ * as a reason? Not so a cancelled query, exhausted memory or disk, a shutdown, an
+ * internal error, a deadlock or serialization failure, a lock timeout: they would
+ * hit everything alike, or must never be swallowed.
+ */
+extern bool ssot_error_is_local(int sqlstate);
+
 #endif							/* SSOT_ERRORS_H */

@@ -25,7 +25,7 @@
 #include "common/owner.h"
 #include "common/query.h"
 #include "golden/decision.h"
-#include "golden/hold.h"
+#include "golden/held_merge.h"
 #include "golden/linker.h"
 
 #include "access/htup_details.h"
@@ -665,6 +665,64 @@ read_first_decisions(Linker *linker)
 	tuplestore_end(names);
 }
 
+static bool
+is_same_id(Linker *linker, Datum a, Datum b)
+{
+	return ssot_linker_compare_ids(linker, a, b) == 0;
+}
+
+/* Does a merge that is held concern one of these golden records, or one that
+ * was reopened already? */
+static bool
+leads_to(Linker *linker, const SsotMerge *merge, const Datum *ids, int nids)
+{
+	ListCell   *cell;
+
+	for (int i = 0; i < nids; i++)
+		if (is_same_id(linker, merge->lost, ids[i]) || is_same_id(linker, merge->kept, ids[i]))
+			return true;
+	foreach(cell, linker->out->reopened)
+	{
+		const SsotMerge *other = &((SsotHeldMerge *) lfirst(cell))->merge;
+
+		if (is_same_id(linker, merge->lost, other->lost) ||
+			is_same_id(linker, merge->lost, other->kept) ||
+			is_same_id(linker, merge->kept, other->lost) ||
+			is_same_id(linker, merge->kept, other->kept))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Golden records that a held merge keeps apart share tokens. Whoever looks at one
+ * looks at both: a run at all of them (ids NULL), as the merge may be possible now.
+ */
+static void
+reopen_held(Linker *linker, const Datum *ids, int nids)
+{
+	List	   *held = ssot_held_merges(linker->entity);
+	int			before;
+
+	do
+	{
+		ListCell   *cell;
+
+		before = list_length(linker->out->reopened);
+		foreach(cell, held)
+		{
+			SsotHeldMerge *merge = (SsotHeldMerge *) lfirst(cell);
+
+			if (ids != NULL && !leads_to(linker, &merge->merge, ids, nids))
+				continue;
+			ssot_linker_open(linker, merge->merge.lost);
+			ssot_linker_open(linker, merge->merge.kept);
+			linker->out->reopened = lappend(linker->out->reopened, merge);
+			held = foreach_delete_current(held, cell);
+		}
+	} while (list_length(linker->out->reopened) > before && ids != NULL);
+}
+
 SsotLinking *
 ssot_link(const SsotEntity *entity, const SsotIngest *ingest)
 {
@@ -680,6 +738,7 @@ ssot_link(const SsotEntity *entity, const SsotIngest *ingest)
 	{
 		read_returning(linker);
 		read_gone(linker);
+		reopen_held(linker, NULL, 0);
 		read_groups(linker);
 	}
 	else
@@ -702,6 +761,7 @@ ssot_relink(const SsotEntity *entity, const SsotIngest *ingest, const SsotRelink
 		ssot_linker_touch(linker, wish->ids[i]);
 		ssot_linker_open(linker, wish->ids[i]);
 	}
+	reopen_held(linker, wish->ids, wish->nids);
 	read_groups(linker);
 	ssot_regroup(linker);
 	tuplestore_end(linker->groups);

@@ -32,6 +32,19 @@ typedef struct SsotMerge
 	Datum		kept;
 } SsotMerge;
 
+/* A merge that a referring table, or a hierarchy, refuses. */
+typedef struct SsotHeldMerge
+{
+	SsotMerge	merge;
+	bool		known;			/* held before and not tried again: all that
+								 * follows is as it was */
+	const char *relation;		/* schema-qualified and quoted, or NULL */
+	const char *constraint;		/* or NULL */
+	int			sqlstate;
+	const char *reason;
+	const char *detail;			/* or NULL */
+} SsotHeldMerge;
+
 typedef struct SsotLinking
 {
 	int			nstaged;		/* keys staged; nodes[0 .. nstaged) */
@@ -44,6 +57,10 @@ typedef struct SsotLinking
 	int64	   *linked;			/* by source index: records that got an id
 								 * they did not have, or another */
 	bool		first_load;		/* nothing was stored before */
+	List	   *reopened;		/* SsotHeldMerge: held until now, looked at
+								 * again */
+	List	   *held;			/* SsotHeldMerge: of the merges above, those
+								 * that cannot be done (merge_try.c) */
 } SsotLinking;
 
 /*

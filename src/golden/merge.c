@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "ssot.h"
+#include "common/errors.h"
 #include "common/ident.h"
 #include "common/owner.h"
 #include "common/query.h"
@@ -113,10 +114,11 @@ take_moved(TupleTableSlot *slot, void *arg)
  *   FROM ssot_merges AS m WHERE m.lost = s.customer_id
  * RETURNING CASE WHEN s.ssot_refs ? 'customer_id' THEN NULL ELSE m.lost::text END, ...
  */
-static void
+static uint64
 repoint_records(Merge *merge, const SsotEntity *child, const char *column, TimestampTz t)
 {
 	Moved		moved = {ssot_moved_desc(), tuplestore_begin_heap(true, false, work_mem), 0};
+	uint64		updated;
 
 	run(merge, t, ssot_sql("INSERT INTO %T (%s, ssot_to) SELECT %s, $1"
 						   " FROM %T AS s JOIN ssot_merges AS m ON m.lost = s.%I"
@@ -124,30 +126,67 @@ repoint_records(Merge *merge, const SsotEntity *child, const char *column, Times
 						   child->source_history_table, ssot_record_columns(child, ""),
 						   ssot_record_columns(child, "s."), child->source_table, column),
 		NULL, NULL);
-	run(merge, t, ssot_sql("UPDATE %T AS s SET %I = m.kept, ssot_from = $1"
-						   " FROM ssot_merges AS m WHERE m.lost = s.%I"
-						   " RETURNING CASE WHEN s.ssot_refs OPERATOR(pg_catalog.?) %L THEN NULL"
-						   " ELSE m.lost::pg_catalog.text END,"
-						   " pg_catalog.jsonb_build_object('ssot_source', s.ssot_source::pg_catalog.text,"
-						   " 'ssot_key', s.ssot_key, 'ssot_copy', s.ssot_copy::pg_catalog.text),"
-						   " ARRAY[m.lost::pg_catalog.text], ARRAY[m.kept::pg_catalog.text]",
-						   child->source_table, column, column, column), take_moved, &moved);
+	updated = run(merge, t, ssot_sql("UPDATE %T AS s SET %I = m.kept, ssot_from = $1"
+									 " FROM ssot_merges AS m WHERE m.lost = s.%I"
+									 " RETURNING CASE WHEN s.ssot_refs OPERATOR(pg_catalog.?) %L THEN NULL"
+									 " ELSE m.lost::pg_catalog.text END,"
+									 " pg_catalog.jsonb_build_object('ssot_source', s.ssot_source::pg_catalog.text,"
+									 " 'ssot_key', s.ssot_key, 'ssot_copy', s.ssot_copy::pg_catalog.text),"
+									 " ARRAY[m.lost::pg_catalog.text], ARRAY[m.kept::pg_catalog.text]",
+									 child->source_table, column, column, column), take_moved, &moved);
 	ssot_journal_write(merge->entity, child->source_table,
 					   list_make1(unconstify(char *, column)), moved.rows, moved.count, t);
 	tuplestore_end(moved.rows);
+	return updated;
+}
+
+/* Report an error that a statement met as that of the table which refuses. */
+static void
+refuse_or_rethrow(const SsotEntity *entity, MemoryContext context, const char *relation)
+{
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	if (!ssot_error_is_local(error->sqlerrcode))
+		PG_RE_THROW();
+	FlushErrorState();
+	ssot_refuse_merge(entity, error, relation);
+}
+
+static uint64
+move_golden(Merge *merge, const char *golden, const char *column, TimestampTz t)
+{
+	MemoryContext context = CurrentMemoryContext;
+	uint64		moved = 0;
+
+	PG_TRY();
+	{
+		moved = run(merge, t, ssot_sql("UPDATE %T AS g SET %I = m.kept, valid_from = $1"
+									   " FROM ssot_merges AS m WHERE m.lost = g.%I",
+									   golden, column, column), NULL, NULL);
+	}
+	PG_CATCH();
+	{
+		refuse_or_rethrow(merge->entity, context, golden);
+	}
+	PG_END_TRY();
+	return moved;
 }
 
 /*
  * An entity that refers to the lost ids: its golden rows and its records, each
- * with history.
+ * with history. Its clock advances only if there are any.
  */
 static void
-repoint_entity(Merge *merge, const SsotReferrer *referrer, TimestampTz t)
+repoint_entity(Merge *merge, const SsotReferrer *referrer)
 {
 	const SsotEntity *child = referrer->entity;
+	TimestampTz t = ssot_clock_lock(child);
 	const char *golden = ssot_relation_name(child->relid);
 	const char *column = ssot_referrer_field(merge->entity, referrer);
 	SsotUser	user = ssot_become_owner(child->relid);
+	uint64		moved;
 
 	ssot_machine_begin();
 	run(merge, t, ssot_sql("INSERT INTO %T (%s, valid_to, ssot_run, ssot_changed_by, ssot_reason)"
@@ -156,12 +195,12 @@ repoint_entity(Merge *merge, const SsotReferrer *referrer, TimestampTz t)
 						   " WHERE g.valid_from < $1",
 						   child->history_table, ssot_history_columns(child, ""),
 						   ssot_history_columns(child, "g."), golden, column), NULL, NULL);
-	run(merge, t, ssot_sql("UPDATE %T AS g SET %I = m.kept, valid_from = $1"
-						   " FROM ssot_merges AS m WHERE m.lost = g.%I",
-						   golden, column, column), NULL, NULL);
-	repoint_records(merge, child, column, t);
+	moved = move_golden(merge, golden, column, t);
+	moved += repoint_records(merge, child, column, t);
 	ssot_machine_end();
 	ssot_restore_user(user);
+	if (moved > 0)
+		ssot_clock_take(child);
 }
 
 /* Bring a referring entity's drift up to date after all its keys were moved. */
@@ -250,19 +289,20 @@ remove_lost(Merge *merge, TimestampTz t)
 	ssot_restore_user(user);
 }
 
-static SsotRelation
-merge_relation(const SsotEntity *entity, const SsotMerge *merges, int nmerges)
+SsotRelation
+ssot_merge_relation(const SsotEntity *entity, const SsotMerge *merges, int nmerges)
 {
-	TupleDesc	desc = CreateTemplateTupleDesc(2);
+	TupleDesc	desc = CreateTemplateTupleDesc(3);
 	SsotRelation relation = {"ssot_merges", desc, NULL, nmerges};
 
 	TupleDescInitEntry(desc, 1, "lost", entity->id_type, -1, 0);
 	TupleDescInitEntry(desc, 2, "kept", entity->id_type, -1, 0);
+	TupleDescInitEntry(desc, 3, "n", INT4OID, -1, 0);
 	relation.rows = tuplestore_begin_heap(true, false, work_mem);
 	for (int i = 0; i < nmerges; i++)
 	{
-		Datum		values[2] = {merges[i].lost, merges[i].kept};
-		bool		nulls[2] = {false, false};
+		Datum		values[3] = {merges[i].lost, merges[i].kept, Int32GetDatum(i)};
+		bool		nulls[3] = {false, false, false};
 
 		tuplestore_putvalues(relation.rows, desc, values, nulls);
 	}
@@ -270,10 +310,10 @@ merge_relation(const SsotEntity *entity, const SsotMerge *merges, int nmerges)
 }
 
 void
-ssot_merge_golden(const SsotEntity *entity, const SsotMerge *merges,
-				  int nmerges, TimestampTz t, const SsotMerger *merger)
+ssot_merge_move(const SsotEntity *entity, const SsotMerge *merges, int nmerges,
+				TimestampTz t, const SsotMerger *merger)
 {
-	Merge		merge = {entity, merger, merge_relation(entity, merges, nmerges)};
+	Merge		merge = {entity, merger, ssot_merge_relation(entity, merges, nmerges)};
 	List	   *referrers = ssot_referrers(entity);
 	ListCell   *cell;
 
@@ -282,21 +322,31 @@ ssot_merge_golden(const SsotEntity *entity, const SsotMerge *merges,
 		SsotReferrer *referrer = (SsotReferrer *) lfirst(cell);
 
 		if (referrer->entity != NULL)
-			repoint_entity(&merge, referrer, ssot_clock_take(referrer->entity));
+			repoint_entity(&merge, referrer);
 		else
 			ssot_repoint_table(entity, referrer, &merge.merges, t);
 	}
 	remove_lost(&merge, t);
 	ssot_settle_constraints(entity, referrers);
+	tuplestore_end(merge.merges.rows);
+}
+
+void
+ssot_merge_finish(const SsotEntity *entity, const SsotMerge *merges, int nmerges,
+				  TimestampTz t, const SsotMerger *merger)
+{
+	Merge		merge = {entity, merger, ssot_merge_relation(entity, merges, nmerges)};
+	ListCell   *cell;
+
 	ssot_merge_pins(entity, &merge.merges, t);
-	foreach(cell, referrers)
+	foreach(cell, ssot_referrers(entity))
 	{
 		SsotReferrer *referrer = (SsotReferrer *) lfirst(cell);
 
 		/* a run settles its own entity itself, when all its records are in */
 		if (referrer->entity != NULL &&
 			(referrer->relid != entity->relid || merger->run_id == 0))
-			settle_entity(&merge, referrer->entity, ssot_clock_take(referrer->entity),
+			settle_entity(&merge, referrer->entity, ssot_clock_lock(referrer->entity),
 						  ssot_referrer_field(entity, referrer));
 	}
 	tuplestore_end(merge.merges.rows);

@@ -205,7 +205,8 @@ apply_merge(const SsotEntity *entity, const Datum *ids, bool lost_has_records,
 	{
 		SsotMerge	merge = {ids[1], ids[0]};
 
-		ssot_merge_golden(entity, &merge, 1, t, merger);
+		ssot_merge_move(entity, &merge, 1, t, merger);
+		ssot_merge_finish(entity, &merge, 1, t, merger);
 		ssot_settle_ids(entity, ids, 2, t);
 		return;
 	}

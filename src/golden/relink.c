@@ -290,11 +290,15 @@ ssot_relink_apply(const SsotEntity *entity, const SsotRelink *wish, TimestampTz 
 	SsotIngest *ingest = nothing_read(entity);
 	SsotUser	user = ssot_become_owner(entity->relid);
 	SsotLinking *linking = ssot_relink(entity, ingest, wish);
+	SsotMerge	merge = {0};
 
 	ssot_restore_user(user);
-	ssot_store_records(entity, ingest, linking, t);
-	if (linking->nmerges > 0)
-		ssot_merge_golden(entity, linking->merges, linking->nmerges, t, merger);
+	if (wish->merge)
+		merge = (SsotMerge)
+	{
+		.lost = wish->ids[1],.kept = wish->ids[0]
+	};
+	ssot_store_and_merge(entity, ingest, linking, t, merger, wish->merge ? &merge : NULL);
 	if (ssot_references_itself(entity))
 		ssot_references_refresh(entity, true, t, linking->touched, &linking->ntouched);
 	settle_touched(entity, linking->touched, linking->ntouched, t);

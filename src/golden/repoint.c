@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "ssot.h"
+#include "common/errors.h"
 #include "common/ident.h"
 #include "common/owner.h"
 #include "common/query.h"
@@ -28,6 +29,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/regproc.h"
 #include "utils/rls.h"
 
 /* ---- which foreign keys -------------------------------------------------- */
@@ -133,6 +135,23 @@ ssot_referrer_field(const SsotEntity *entity, const SsotReferrer *referrer)
 
 /* ---- rights -------------------------------------------------------------- */
 
+/* For ereport: the table that stands in the way, as clients and ssot.held_merges
+ * see it; and the constraint, where one does. */
+static int
+error_table(const char *relation)
+{
+	List	   *names = stringToQualifiedNameList(relation);
+
+	err_generic_string(PG_DIAG_SCHEMA_NAME, strVal(linitial(names)));
+	return err_generic_string(PG_DIAG_TABLE_NAME, strVal(lsecond(names)));
+}
+
+static int
+error_constraint(const char *name)
+{
+	return name == NULL ? 0 : err_generic_string(PG_DIAG_CONSTRAINT_NAME, name);
+}
+
 static void
 refuse_table(const SsotEntity *entity, const SsotReferrer *referrer, const char *why)
 {
@@ -143,7 +162,7 @@ refuse_table(const SsotEntity *entity, const SsotReferrer *referrer, const char 
 			 errmsg("records of \"%s\" cannot be merged: table \"%s\" refers to them", entity->name, table),
 			 errdetail("%s", why),
 			 errhint("Ask the owner of %s to do the merge, or to let you see and update its rows.",
-					 table)));
+					 table), error_table(table)));
 }
 
 /* "c.a = l.x AND c.b = l.y" */
@@ -396,7 +415,8 @@ ssot_refuse_merge(const SsotEntity *entity, ErrorData *error, const char *relati
 					entity->name, relation),
 			 error->detail != NULL ? errdetail("%s: %s", error->message, error->detail) :
 			 errdetail("%s.", error->message),
-			 errhint("Change the rows of %s that stand in the way, then merge again.", relation)));
+			 errhint("Change the rows of %s that stand in the way, then merge again.", relation),
+			 error_table(relation), error_constraint(error->constraint_name)));
 }
 
 /* Run a statement; where it fails for the table's sake, refuse the merge. */
@@ -416,12 +436,11 @@ run_or_refuse(const SsotEntity *entity, const char *table, const SsotStatement *
 
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
-		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION &&
-			error->sqlerrcode != ERRCODE_RAISE_EXCEPTION &&
-			error->sqlerrcode != ERRCODE_INSUFFICIENT_PRIVILEGE)
+		if (!ssot_error_is_local(error->sqlerrcode))
 			PG_RE_THROW();
 		FlushErrorState();
-		ssot_refuse_merge(entity, error, table);
+		ssot_refuse_merge(entity, error, error->schema_name == NULL || error->table_name == NULL ?
+						  table : ssot_qualified_name(error->schema_name, error->table_name));
 	}
 	PG_END_TRY();
 }

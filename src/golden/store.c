@@ -161,6 +161,24 @@ finish_rows(Store *store, TupleTableSlot *slot, MemoryContext row)
 	store->incoming.count = store->ingest->nstaged;
 }
 
+/* Does a record belong elsewhere than before? */
+static bool
+moves(const SsotEntity *entity, const SsotNode *node)
+{
+	return node->has_id != node->had_id ||
+		(node->has_id && !datumIsEqual(node->id, node->old_id, entity->id_typbyval,
+									   entity->id_typlen));
+}
+
+bool
+ssot_linking_moves(const SsotEntity *entity, const SsotLinking *linking)
+{
+	for (int i = 0; i < linking->nnodes; i++)
+		if (moves(entity, &linking->nodes[i]))
+			return true;
+	return false;
+}
+
 /* Records that were not staged but belong elsewhere now. */
 static void
 gather_moved(Store *store)
@@ -173,10 +191,7 @@ gather_moved(Store *store)
 		Datum		values[3];
 		bool		nulls[3] = {false, false, !node->has_id};
 
-		if (node->has_id == node->had_id &&
-			(!node->has_id ||
-			 datumIsEqual(node->id, node->old_id, store->entity->id_typbyval,
-						  store->entity->id_typlen)))
+		if (!moves(store->entity, node))
 			continue;
 		values[0] = Int32GetDatum(store->entity->sources[node->source].source_id);
 		values[1] = CStringGetTextDatum(node->key);

@@ -16,4 +16,7 @@
 extern void ssot_store_records(const SsotEntity *entity, const SsotIngest *ingest,
 							   const SsotLinking *linking, TimestampTz t);
 
+/* Does any record belong elsewhere than before? */
+extern bool ssot_linking_moves(const SsotEntity *entity, const SsotLinking *linking);
+
 #endif							/* SSOT_STORE_H */

@@ -13,18 +13,17 @@
 #include "postgres.h"
 
 #include "ssot.h"
+#include "common/attempt.h"
 #include "common/ident.h"
 #include "common/query.h"
 #include "golden/history.h"
 #include "golden/hold.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/tuplestore.h"
 
 /* ---- the statements ------------------------------------------------------ */
@@ -262,52 +261,44 @@ is_constraint_failure(int sqlstate)
 		sqlstate == ERRCODE_RAISE_EXCEPTION;
 }
 
+/* One try. */
+typedef struct Try
+{
+	Writer	   *writer;
+	SsotMerged *merged;
+	const char *clear;
+} Try;
+
+static void
+write_them(void *arg)
+{
+	Try		   *try = (Try *) arg;
+
+	write_rows(try->writer, try->merged, try->clear);
+}
+
 /* Write the rows in a subtransaction; false and the reason if a constraint
  * fails. Anything else goes on as an error. */
 static bool
 try_write(Writer *writer, SsotMerged *merged, const char *clear, SsotViolation *violation)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
+	Try			try = {writer, merged, clear};
 	int64		created = writer->created;
 	int64		changed = writer->changed;
-	volatile bool done = true;
+	ErrorData  *error = ssot_attempt(write_them, &try);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		write_rows(writer, merged, clear);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-		if (!is_constraint_failure(error->sqlerrcode))
-			ReThrowError(error);
-		violation->constraint = error->constraint_name;
-		violation->column = error->column_name;
-		violation->sqlstate = error->sqlerrcode;
-		violation->reason = error->message;
-		violation->detail = error->detail;
-		done = false;
-	}
-	PG_END_TRY();
-	if (!done)
-	{
-		writer->created = created;
-		writer->changed = changed;
-	}
-	return done;
+	if (error == NULL)
+		return true;
+	if (!is_constraint_failure(error->sqlerrcode))
+		ReThrowError(error);
+	violation->constraint = error->constraint_name;
+	violation->column = error->column_name;
+	violation->sqlstate = error->sqlerrcode;
+	violation->reason = error->message;
+	violation->detail = error->detail;
+	writer->created = created;
+	writer->changed = changed;
+	return false;
 }
 
 static SsotMerged

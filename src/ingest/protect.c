@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "ssot.h"
+#include "common/errors.h"
 #include "ingest/protect.h"
 
 #include "access/xact.h"
@@ -29,22 +30,6 @@
 
 /* Owner of what must survive the subtransaction; NULL outside of a loop. */
 static ResourceOwner outer_owner = NULL;
-
-static bool
-is_about_the_item(const ErrorData *error)
-{
-	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
-	{
-		case MAKE_SQLSTATE('4', '0', '0', '0', '0'):	/* rollback */
-		case MAKE_SQLSTATE('5', '3', '0', '0', '0'):	/* resources */
-		case MAKE_SQLSTATE('5', '7', '0', '0', '0'):	/* cancel, shutdown */
-		case MAKE_SQLSTATE('5', '8', '0', '0', '0'):	/* system error */
-		case MAKE_SQLSTATE('X', 'X', '0', '0', '0'):	/* internal error */
-		case MAKE_SQLSTATE('S', 'S', '0', '0', '0'):	/* a limit of ours */
-			return false;
-	}
-	return error->sqlerrcode != ERRCODE_INSUFFICIENT_PRIVILEGE;
-}
 
 /* One batch; false when there are no more items. *again: begin with the item
  * at hand. */
@@ -88,7 +73,8 @@ run_batch(const SsotProtected *loop, void *arg, bool *again)
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
-		if (!is_about_the_item(error))
+		if (!ssot_error_is_local(error->sqlerrcode) ||
+			error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE)
 			ReThrowError(error);
 		*again = loop->failed(arg, error);
 		FreeErrorData(error);

@@ -1,0 +1,38 @@
+/*
+ * common/attempt.c
+ *		Doing something that may fail, and knowing why it did.
+ */
+#include "postgres.h"
+
+#include "ssot.h"
+#include "common/attempt.h"
+
+#include "access/xact.h"
+#include "utils/resowner.h"
+
+ErrorData *
+ssot_attempt(void (*action) (void *arg), void *arg)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile failed = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		action(arg);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		failed = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return failed;
+}

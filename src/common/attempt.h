@@ -1,0 +1,15 @@
+/*
+ * common/attempt.h
+ *		Doing something that may fail, and knowing why it did.
+ */
+#ifndef SSOT_ATTEMPT_H
+#define SSOT_ATTEMPT_H
+
+/*
+ * Run "action" in an internal subtransaction. NULL if it went through, else the
+ * error, in the current memory context, with everything undone that was written.
+ * Whoever does not know what to do with the error raises it again (ReThrowError).
+ */
+extern ErrorData *ssot_attempt(void (*action) (void *arg), void *arg);
+
+#endif							/* SSOT_ATTEMPT_H */
