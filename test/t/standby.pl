@@ -42,6 +42,13 @@ $primary->safe_psql('postgres', q{
 	UPDATE crm_file SET name = NULL WHERE id = 'c9';
 	UPDATE erp_file SET name = NULL WHERE crm = 'c9';
 	SELECT * FROM ssot.reconcile('person');
+	SELECT ssot.merge('person', a.id::text, b.id::text, 'one') FROM person AS a, person AS b
+	 WHERE a.name = 'Name 20' AND b.name = 'Name 21';
+	SELECT ssot.retire('person', id::text) FROM person WHERE name = 'Name 30';
+	CREATE ROLE reader LOGIN;
+	SELECT ssot.grant_reader('person', 'reader');
+	ALTER TABLE person ENABLE ROW LEVEL SECURITY;
+	CREATE POLICY rome ON person USING (city = 'Rome');
 });
 $primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
 
@@ -62,6 +69,25 @@ my %questions = (
 	'runs' => q{SELECT string_agg(t::text, ',' ORDER BY run_id) FROM ssot.reconcile_run AS t},
 	'stable_until' => q{SELECT ssot.stable_until('person')},
 	'two relations compared' => q{SELECT count(*) || min(kind) FROM ssot.compare('crm_file', 'crm_file', '{id}')},
+	'a table compared with its source' => q{SELECT count(*) || min(kind) || max(kind)
+		FROM ssot.compare('public_ssot.person_source', 'public_ssot.person_source_history', '{ssot_key}', '{name,city}')},
+	'records and their past' => q{SELECT count(*) || md5(string_agg(t::text, ',' ORDER BY t::text))
+		FROM (SELECT s::text FROM public_ssot.person_source AS s UNION ALL SELECT h::text FROM public_ssot.person_source_history AS h) AS t},
+	'keys of records' => q{SELECT count(*) || md5(string_agg(t::text, ',' ORDER BY t::text)) FROM public_ssot.person_key AS t},
+	'drift of one field' => q{SELECT string_agg(t::text, ',' ORDER BY t::text) FROM ssot.drift('person', field => 'city', system => 'erp') AS t},
+	'what became of a merged id' => q{SELECT string_agg(lost_id || '>' || ssot.resolve_id('person', lost_id), ',') FROM ssot.merged_id},
+	'decisions and retirements' => q{SELECT (SELECT string_agg(t::text, ',' ORDER BY t::text) FROM ssot.link_decision AS t)
+		|| (SELECT string_agg(t::text, ',') FROM ssot.retirement AS t)},
+	'systems, sources, fields, code lists' => q{SELECT (SELECT string_agg(t::text, ',' ORDER BY t::text) FROM ssot.system AS t)
+		|| (SELECT string_agg(t::text, ',' ORDER BY t::text) FROM ssot.source AS t) || (SELECT count(*) FROM ssot.field)},
+	'the state of sources' => q{SELECT string_agg(t::text, ',' ORDER BY t::text) FROM ssot.source_state AS t},
+	'progress: no run here' => q{SELECT 'runs: ' || count(*) FROM ssot.progress},
+	'blank words' => q{SELECT count(*) || string_agg(word, ',' ORDER BY word) FROM ssot.blank_words()},
+	'under rights by row: the table' => q{SET ROLE reader; SELECT count(*) FROM person},
+	'under rights by row: the past' => qq{SET ROLE reader; SELECT count(*) || md5(string_agg(t::text, ',' ORDER BY t::text)) FROM person_at('$before') AS t},
+	'under rights by row: drift' => q{SET ROLE reader; SELECT count(*) || md5(string_agg(t::text, ',' ORDER BY t::text)) FROM ssot.drift('person') AS t},
+	'under rights by row: history' => q{SET ROLE reader; SELECT count(*) || md5(string_agg(t::text, ',' ORDER BY t::text)) FROM public_ssot.person_history AS t},
+	'the past in REPEATABLE READ' => qq{BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) || md5(string_agg(t::text, ',' ORDER BY t::text)) FROM person_at('$before') AS t; COMMIT},
 	'text' => q{SELECT ssot.normalize_company('Acme GmbH') || ssot.normalize_phone('030 1234567', 'DE')},
 );
 foreach my $question (sort keys %questions)
@@ -72,7 +98,24 @@ foreach my $question (sort keys %questions)
 	is($standby->safe_psql('postgres', $questions{$question}), $answer, "$question: the standby gives the same");
 }
 
-foreach my $write (q{SELECT * FROM ssot.reconcile('person')}, q{UPDATE person SET city = 'Bern'})
+foreach my $write (
+	q{SELECT * FROM ssot.reconcile('person')},
+	q{SELECT ssot.settle('person')},
+	q{CALL ssot.reconcile_all()},
+	q{UPDATE person SET city = 'Bern'},
+	q{INSERT INTO person (name) VALUES ('x')},
+	q{SELECT ssot.pin('person', '1', 'city', 'Bern')},
+	q{SELECT ssot.unpin('person', id::text) FROM person WHERE name = 'Name 7'},
+	q{SELECT ssot.merge('person', '1', '2')},
+	q{SELECT ssot.unmerge('person', lost_id) FROM ssot.merged_id},
+	q{SELECT ssot.split('person', '3', '{erp:e3}')},
+	q{SELECT ssot.retire('person', '1')},
+	q{SELECT ssot.restore('person', id::text) FROM ssot.retirement},
+	q{SELECT ssot.create_system('pm', 'x')},
+	q{SELECT ssot.set_authority('person', 'city', '{erp}')},
+	q{SELECT ssot.grant_reader('person', 'reader')},
+	q{SELECT ssot.unregister_entity('person')},
+	q{ALTER TABLE person ADD COLUMN phone text})
 {
 	my ($status, $out, $error) = $standby->psql('postgres', $write);
 
