@@ -61,6 +61,7 @@ CREATE TABLE ssot.entity (
     id_column        text NOT NULL,
     max_quarantine   numeric NOT NULL DEFAULT 0.5 CHECK (max_quarantine BETWEEN 0 AND 1),
     max_retire       numeric NOT NULL DEFAULT 0.2 CHECK (max_retire BETWEEN 0 AND 1),
+    pin_policy       text NOT NULL DEFAULT 'retire' CHECK (pin_policy IN ('retire', 'keep')),
     history_from     timestamptz NOT NULL,
     registered_at    timestamptz NOT NULL,
     registered_by    text NOT NULL
@@ -74,6 +75,7 @@ COMMENT ON COLUMN ssot.entity.owner IS 'The team or person that answers for this
 COMMENT ON COLUMN ssot.entity.id_column IS 'The primary key column: the golden id';
 COMMENT ON COLUMN ssot.entity.max_quarantine IS 'Share of a source''s rows that may be quarantined before a run stops with nothing written';
 COMMENT ON COLUMN ssot.entity.max_retire IS 'Share of a source''s records that may vanish in one run before it stops with nothing written';
+COMMENT ON COLUMN ssot.entity.pin_policy IS 'What becomes of a pin when all sources have come to agree with it: retire (it ends, and the sources are followed again) or keep. Written by ssot.set_pin_policy';
 COMMENT ON COLUMN ssot.entity.history_from IS 'The first instant whose belief can be read';
 COMMENT ON COLUMN ssot.entity.registered_at IS 'When the table was registered';
 COMMENT ON COLUMN ssot.entity.registered_by IS 'The role that registered the table';
@@ -89,6 +91,7 @@ CREATE TABLE ssot.field (
     field_group text,
     tolerance   double precision CHECK (tolerance >= 0),
     owner       text,
+    pin_policy  text CHECK (pin_policy IN ('retire', 'keep')),
     PRIMARY KEY (entity, field)
 );
 SELECT pg_catalog.pg_extension_config_dump('ssot.field', '');
@@ -102,6 +105,7 @@ COMMENT ON COLUMN ssot.field.null_policy IS 'Whether an absent value may win: ig
 COMMENT ON COLUMN ssot.field.field_group IS 'Fields of one group survive together, from one record';
 COMMENT ON COLUMN ssot.field.tolerance IS 'Numbers differing by no more than this, and timestamps by no more than this many seconds, are not drift';
 COMMENT ON COLUMN ssot.field.owner IS 'Who answers for this field, where it is not the entity''s owner';
+COMMENT ON COLUMN ssot.field.pin_policy IS 'What becomes of a pin of this field when all sources agree with it; NULL: as ssot.entity.pin_policy says';
 
 CREATE SEQUENCE ssot.source_id_seq AS integer;
 SELECT pg_catalog.pg_extension_config_dump('ssot.source_id_seq', '');
@@ -802,6 +806,11 @@ RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_set_authority_fields'
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ssot.set_authority(regclass, text[], text[], text, text, boolean, text, double precision, text) IS 'The same for several fields.';
 
+CREATE FUNCTION ssot.set_pin_policy(entity regclass, policy text, fields text[] DEFAULT NULL)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_set_pin_policy'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.set_pin_policy(regclass, text, text[]) IS 'Says what becomes of a pin when all sources that are believed and have a value have come to say the same: retire (the default: the pin ends, is listed in ssot.past_pins, and the sources are followed again) or keep. A pin that overruled no other value was made to hold the value fast, and stays either way. fields: of these only; a null policy gives them that of the entity again. fields null: of the entity. The next run looks at every pin anew. You must own the entity''s table.';
+
 -- Rights
 
 CREATE FUNCTION ssot.readable_columns(entity regclass)
@@ -1173,7 +1182,7 @@ COMMENT ON FUNCTION ssot.unpin(regclass, text, text, text) IS 'Releases the pin 
 
 CREATE FUNCTION ssot.pins(
     OUT entity text, OUT id text, OUT field text, OUT value text, OUT pinned_by text,
-    OUT pinned_at timestamptz, OUT reason text, OUT overruled text)
+    OUT pinned_at timestamptz, OUT reason text, OUT overruled text, OUT sources_say text, OUT review text)
 RETURNS SETOF record
 LANGUAGE C STABLE
 SET search_path = pg_catalog, pg_temp
@@ -1181,7 +1190,7 @@ AS 'MODULE_PATHNAME', 'ssot_pins';
 COMMENT ON FUNCTION ssot.pins() IS 'All pins of the entities whose source records the caller may read. Behind the view ssot.pins.';
 
 CREATE VIEW ssot.pins WITH (security_invoker = true) AS
-SELECT p.entity, p.id, p.field, p.value, p.pinned_by, p.pinned_at, p.reason, p.overruled
+SELECT p.entity, p.id, p.field, p.value, p.pinned_by, p.pinned_at, p.reason, p.overruled, p.sources_say, p.review
   FROM ssot.pins() AS p;
 COMMENT ON VIEW ssot.pins IS 'Every pin in force that the reader may see: a person''s value for a field of a golden record, which outranks all sources.';
 COMMENT ON COLUMN ssot.pins.entity IS 'The entity';
@@ -1192,6 +1201,36 @@ COMMENT ON COLUMN ssot.pins.pinned_by IS 'The role that pinned it (session_user)
 COMMENT ON COLUMN ssot.pins.pinned_at IS 'When, on the entity''s clock';
 COMMENT ON COLUMN ssot.pins.reason IS 'Why; null where no reason was given';
 COMMENT ON COLUMN ssot.pins.overruled IS 'The golden value that the pin replaced, as text';
+COMMENT ON COLUMN ssot.pins.sources_say IS 'What would be golden now if there were no pins on the record, as text, from the records that the reader may see; null also where the reader may not read the canonical table';
+COMMENT ON COLUMN ssot.pins.review IS 'Why a steward should look at the pin again: ''sources changed'' (they no longer say what the pin overruled) or ''sources agree'' (the best of them says the same as the pin); null: nothing has changed';
+
+CREATE FUNCTION ssot.past_pins(
+    OUT entity text, OUT id text, OUT field text, OUT value text, OUT pinned_by text,
+    OUT pinned_at timestamptz, OUT reason text, OUT overruled text,
+    OUT ended_at timestamptz, OUT ended text, OUT ended_by text, OUT ended_reason text)
+RETURNS SETOF record
+LANGUAGE C STABLE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_past_pins';
+COMMENT ON FUNCTION ssot.past_pins() IS 'All pins that ended, of the entities whose history of source records the caller may read. Behind the view ssot.past_pins.';
+
+CREATE VIEW ssot.past_pins WITH (security_invoker = true) AS
+SELECT p.entity, p.id, p.field, p.value, p.pinned_by, p.pinned_at, p.reason, p.overruled,
+       p.ended_at, p.ended, p.ended_by, p.ended_reason
+  FROM ssot.past_pins() AS p;
+COMMENT ON VIEW ssot.past_pins IS 'Every pin that retired or was released, as far as the reader may see. A pin made and ended in one transaction leaves no trace; one that another pin replaced is in the history of source records.';
+COMMENT ON COLUMN ssot.past_pins.entity IS 'The entity';
+COMMENT ON COLUMN ssot.past_pins.id IS 'The golden id, as text';
+COMMENT ON COLUMN ssot.past_pins.field IS 'The field that was pinned';
+COMMENT ON COLUMN ssot.past_pins.value IS 'The pinned value, as text';
+COMMENT ON COLUMN ssot.past_pins.pinned_by IS 'The role that pinned it (session_user)';
+COMMENT ON COLUMN ssot.past_pins.pinned_at IS 'When, on the entity''s clock';
+COMMENT ON COLUMN ssot.past_pins.reason IS 'Why it was pinned';
+COMMENT ON COLUMN ssot.past_pins.overruled IS 'The golden value that the pin replaced, as text';
+COMMENT ON COLUMN ssot.past_pins.ended_at IS 'When it ended, on the entity''s clock';
+COMMENT ON COLUMN ssot.past_pins.ended IS 'agreed: it retired, because all sources said the same; released: a person released it';
+COMMENT ON COLUMN ssot.past_pins.ended_by IS 'The role that released it';
+COMMENT ON COLUMN ssot.past_pins.ended_reason IS 'Why it was released';
 
 -- Merging, splitting, retiring.
 
@@ -1440,6 +1479,7 @@ REVOKE ALL ON FUNCTION
     ssot.set_value_map(regclass, text, text, jsonb),
     ssot.set_authority(regclass, text, text[], text, text, boolean, text, double precision, text),
     ssot.set_authority(regclass, text[], text[], text, text, boolean, text, double precision, text),
+    ssot.set_pin_policy(regclass, text, text[]),
     ssot.grant_reader(regclass, text, text[]),
     ssot.grant_steward(regclass, text, text[]),
     ssot.grant_admin(regclass, text),
@@ -1453,7 +1493,7 @@ REVOKE ALL ON FUNCTION
     ssot.pin(regclass, text, text, text, text),
     ssot.unpin(regclass, text, text, text)
 FROM PUBLIC;
-GRANT SELECT ON ssot.pins, ssot.held_merges TO PUBLIC;
+GRANT SELECT ON ssot.pins, ssot.past_pins, ssot.held_merges TO PUBLIC;
 REVOKE ALL ON FUNCTION
     ssot.merge(regclass, text, text, text),
     ssot.unmerge(regclass, text, text),

@@ -338,7 +338,8 @@ refresh_references(Run *run, Tuplestorestate **touched, int64 *ntouched)
 static bool
 settled_anything(const Run *run)
 {
-	int64		sum = run->settled.created + run->settled.changed + run->settled.held_written;
+	int64		sum = run->settled.created + run->settled.changed + run->settled.held_written +
+	run->settled.pins_retired;
 
 	for (int s = 0; s < run->entity->nsources; s++)
 		sum += run->settled.drift_opened[s] + run->settled.drift_closed[s];

@@ -305,20 +305,6 @@ ssot_commit(void)
 	EnsurePortalSnapshotExists();
 }
 
-List *
-ssot_text_list(Datum array)
-{
-	Datum	   *elements;
-	int			n;
-	List	   *list = NIL;
-
-	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT,
-					  &elements, NULL, &n);
-	for (int i = 0; i < n; i++)
-		list = lappend(list, TextDatumGetCString(elements[i]));
-	return list;
-}
-
 TupleDesc
 ssot_query_describe(const char *sql)
 {

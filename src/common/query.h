@@ -93,9 +93,6 @@ extern void ssot_statement_return(FunctionCallInfo fcinfo, const SsotStatement *
 extern bool ssot_call_may_commit(FunctionCallInfo fcinfo);
 extern void ssot_commit(void);
 
-/* The elements of a text[] as a List of char *. */
-extern List *ssot_text_list(Datum array);
-
 /* The tuple descriptor that a query would return, without running it. */
 extern TupleDesc ssot_query_describe(const char *sql);
 

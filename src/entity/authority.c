@@ -1,6 +1,7 @@
 /*
  * entity/authority.c
- *		Who is the source of truth for a field: set_authority.
+ *		Who is the source of truth for a field: set_authority; and for how long a
+ *		person is: set_pin_policy.
  *
  * A field without a declaration takes the defaults (the canonical system first,
  * then the others by rank). A declaration replaces the one before it as a whole.
@@ -25,6 +26,7 @@
 
 PG_FUNCTION_INFO_V1(ssot_set_authority_field);
 PG_FUNCTION_INFO_V1(ssot_set_authority_fields);
+PG_FUNCTION_INFO_V1(ssot_set_pin_policy);
 
 enum
 {
@@ -237,6 +239,62 @@ set_field(FunctionCallInfo fcinfo, const SsotEntity *entity, const char *name)
 		nulls[6 + i] = PG_ARGISNULL(ARG_GROUP + i);
 	}
 	ssot_config_run(&set_query, args, nulls);
+}
+
+static SsotQuery entity_pin_policy = {
+	.sql =
+	"UPDATE ssot.entity AS e\n"
+	"SET pin_policy = $2\n"
+	"WHERE e.entity = $1",
+	.nargs = 2,
+	.argtypes = {TEXTOID, TEXTOID}
+};
+
+static SsotQuery field_pin_policy = {
+	.sql =
+	"INSERT INTO ssot.field AS f (entity, field, pin_policy)\n"
+	"VALUES ($1, $3, $2)\n"
+	"ON CONFLICT (entity, field) DO UPDATE\n"
+	"SET pin_policy = excluded.pin_policy",
+	.nargs = 3,
+	.argtypes = {TEXTOID, TEXTOID, TEXTOID}
+};
+
+/*
+ * set_pin_policy(entity regclass, policy text, fields text[]): of these fields, or
+ * (NULL) of those that have none of their own. A field's policy NULL: the entity's.
+ */
+Datum
+ssot_set_pin_policy(PG_FUNCTION_ARGS)
+{
+	SsotEntity *entity;
+	char	   *policy = ssot_text_arg(fcinfo, 1);
+	bool		of_fields = !PG_ARGISNULL(2);
+	List	   *fields = of_fields ? ssot_text_array_list(PG_GETARG_DATUM(2)) : NIL;
+	ListCell   *lc;
+	Datum		args[3];
+	bool		nulls[3] = {false, policy == NULL, false};
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("entity must not be null")));
+	entity = ssot_entity_own(PG_GETARG_OID(0));
+	if (!of_fields || policy != NULL)
+		ssot_require_word(policy, "retire", "keep", "pin policy");
+	args[0] = CStringGetTextDatum(entity->name);
+	args[1] = policy == NULL ? (Datum) 0 : CStringGetTextDatum(policy);
+	if (!of_fields)
+		ssot_config_run(&entity_pin_policy, args, nulls);
+	foreach(lc, fields)
+	{
+		int			f = require_field(entity, (char *) lfirst(lc));
+
+		args[2] = CStringGetTextDatum(entity->fields[f].name);
+		ssot_config_run(&field_pin_policy, args, nulls);
+	}
+	ssot_rules_changed(entity->name);
+	PG_RETURN_VOID();
 }
 
 static void

@@ -30,7 +30,8 @@
 static SsotQuery entity_query = {
 	.sql =
 	"SELECT e.id_column, e.canonical_system,\n"
-	"       e.max_quarantine::pg_catalog.float8, e.max_retire::pg_catalog.float8\n"
+	"       e.max_quarantine::pg_catalog.float8, e.max_retire::pg_catalog.float8,\n"
+	"       e.pin_policy = 'retire'\n"
 	"FROM ssot.entity AS e\n"
 	"WHERE e.entity = $1",
 	.nargs = 1,
@@ -40,7 +41,7 @@ static SsotQuery entity_query = {
 static SsotQuery field_query = {
 	.sql =
 	"SELECT f.field, f.systems, f.only_listed, f.strategy, f.null_policy,\n"
-	"       f.field_group, f.tolerance\n"
+	"       f.field_group, f.tolerance, f.pin_policy = 'retire'\n"
 	"FROM ssot.field AS f\n"
 	"WHERE f.entity = $1",
 	.nargs = 1,
@@ -216,6 +217,7 @@ take_field(TupleTableSlot *slot, void *arg)
 	int			f = ssot_entity_field(state->entity, slot_text(slot, 1));
 	bool		isnull;
 	Datum		tolerance;
+	Datum		retires;
 	SsotField  *field;
 
 	if (f < 0)
@@ -229,6 +231,9 @@ take_field(TupleTableSlot *slot, void *arg)
 	tolerance = slot_getattr(slot, 7, &isnull);
 	field->has_tolerance = !isnull;
 	field->tolerance = isnull ? 0 : DatumGetFloat8(tolerance);
+	retires = slot_getattr(slot, 8, &isnull);
+	if (!isnull)
+		field->retires_pins = DatumGetBool(retires);
 	return true;
 }
 
@@ -438,15 +443,16 @@ static bool
 load_entity_row(SsotEntity *entity)
 {
 	Datum		name = CStringGetTextDatum(entity->name);
-	Datum		values[4];
-	bool		isnull[4];
+	Datum		values[5];
+	bool		isnull[5];
 
-	if (!ssot_config_one(&entity_query, &name, NULL, 4, values, isnull))
+	if (!ssot_config_one(&entity_query, &name, NULL, 5, values, isnull))
 		return false;
 	entity->id_column = TextDatumGetCString(values[0]);
 	entity->canonical_system = isnull[1] ? NULL : TextDatumGetCString(values[1]);
 	entity->max_quarantine = DatumGetFloat8(values[2]);
 	entity->max_retire = DatumGetFloat8(values[3]);
+	entity->retires_pins = DatumGetBool(values[4]);
 	return true;
 }
 
@@ -479,6 +485,8 @@ ssot_entity_load(Oid relid, bool missing_ok)
 						 quote_literal_cstr(entity->name))));
 	}
 	load_fields(entity, rel);
+	for (int f = 0; f < entity->nfields; f++)
+		entity->fields[f].retires_pins = entity->retires_pins;
 	load_references(&state, rel);
 	table_close(rel, NoLock);
 

@@ -53,6 +53,7 @@ typedef struct SsotField
 	bool		only_listed;
 	char	   *group;			/* NULL: survives alone */
 	bool		has_tolerance;
+	bool		retires_pins;	/* pins go when all sources agree with them */
 	double		tolerance;
 	Oid			references;		/* a registered entity's table, or InvalidOid */
 	char	   *references_entity;	/* its name in ssot.entity, or NULL */
@@ -93,6 +94,7 @@ typedef struct SsotEntity
 	char	   *canonical_system;	/* or NULL */
 	double		max_quarantine;
 	double		max_retire;
+	bool		retires_pins;	/* unless a field says otherwise */
 
 	int			nfields;
 	SsotField  *fields;			/* in attnum order */
@@ -122,6 +124,10 @@ typedef struct SsotEntity
 /* The entity of a table; error with a hint if it is not registered (or NULL if
  * missing_ok). */
 extern SsotEntity *ssot_entity_load(Oid relid, bool missing_ok);
+
+/* All entities whose table exists, as a List of SsotEntity in the order of their
+ * names (bytes). */
+extern List *ssot_entities(void);
 
 /* Index of a field or source by name, or -1. */
 extern int	ssot_entity_field(const SsotEntity *entity, const char *name);

@@ -356,6 +356,53 @@ pins_of_same_fields(const SsotCorrections *corrections, bool but_own)
 					but_own ? " AND s.ssot_key <> c.key" : "");
 }
 
+/* {"ended": "agreed"} or {"ended": "released", "ended_by": "ann", "ended_reason": "..."} */
+static char *
+end_of_pin(const SsotCorrections *corrections)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoChar(&buf, '{');
+	append_member(&buf, "ended", corrections->agreed ? "agreed" : "released");
+	if (!corrections->agreed)
+	{
+		append_member(&buf, "ended_by", GetUserNameFromId(GetSessionUserId(), false));
+		append_member(&buf, "ended_reason", ssot_reason[0] == '\0' ? NULL : ssot_reason);
+	}
+	appendStringInfoChar(&buf, '}');
+	return buf.data;
+}
+
+/*
+ * The versions that were just kept say why their pins ended:
+ *
+ * UPDATE golden_ssot.customer_source_history AS h
+ *    SET ssot_detail = (SELECT jsonb_object_agg(d.key, CASE WHEN d.key = ANY (c.names)
+ *                       THEN d.value || '{"ended": …}' ELSE d.value END)
+ *                         FROM jsonb_each(h.ssot_detail) AS d)
+ *   FROM ssot_change AS c
+ *  WHERE h.ssot_to = $1 AND h.customer_id = c.id AND h.ssot_source = $3
+ *    AND h.ssot_detail ?| c.names
+ */
+static void
+note_end_of_pins(const SsotCorrections *corrections)
+{
+	const SsotEntity *entity = corrections->entity;
+
+	run_over_changes(corrections,
+					 ssot_sql("UPDATE %T AS h"
+							  " SET ssot_detail = (SELECT jsonb_object_agg(d.key,"
+							  "     CASE WHEN d.key = ANY (c.names) THEN d.value || %L ELSE d.value END)"
+							  "     FROM jsonb_each(h.ssot_detail) AS d)"
+							  " FROM ssot_change AS c"
+							  " WHERE h.ssot_to = $1 AND h.%I = c.id AND h.ssot_source = $3"
+							  "   AND h.ssot_detail ?| c.names",
+							  entity->source_history_table, end_of_pin(corrections),
+							  entity->id_column),
+					 NULL);
+}
+
 static bool
 release_pins(SsotCorrections *corrections, bool but_own)
 {
@@ -371,6 +418,7 @@ release_pins(SsotCorrections *corrections, bool but_own)
 		return false;
 
 	keep_versions(corrections, join);
+	note_end_of_pins(corrections);
 
 	/*
 	 * UPDATE golden_ssot.customer_source AS s SET ssot_from = $1, ssot_detail
@@ -394,6 +442,22 @@ release_pins(SsotCorrections *corrections, bool but_own)
 	return true;
 }
 
+/*
+ * What a pin says of itself; one in place of another says further what the first
+ * of them overruled: what the sources said then.
+ */
+static const char *
+new_detail(const SsotCorrections *corrections)
+{
+	if (corrections->source != corrections->entity->steward)
+		return "c.detail";
+	return "(SELECT jsonb_object_agg(d.key, CASE WHEN s.ssot_detail ? d.key"
+		" THEN d.value || jsonb_build_object('said', coalesce("
+		"      s.ssot_detail -> d.key -> 'said', s.ssot_detail -> d.key -> 'overruled'))"
+		" ELSE d.value END)"
+		" FROM jsonb_each(c.detail) AS d)";
+}
+
 static void
 update_records(SsotCorrections *corrections, const char *join)
 {
@@ -409,13 +473,13 @@ update_records(SsotCorrections *corrections, const char *join)
 					 ssot_sql("UPDATE %T AS s"
 							  " SET ssot_from = $1,"
 							  "     ssot_detail = nullif(coalesce(s.ssot_detail, '{}')"
-							  "                          || coalesce(c.detail, '{}'), '{}'),"
+							  "                          || coalesce(%s, '{}'), '{}'),"
 							  "     ssot_times = nullif((coalesce(s.ssot_times, '{}') - c.names)"
 							  "                         || coalesce(c.times, '{}'), '{}')%s"
 							  " FROM ssot_change AS c"
 							  " WHERE %s",
-							  entity->source_table, assignments(corrections, false),
-							  join),
+							  entity->source_table, new_detail(corrections),
+							  assignments(corrections, false), join),
 					 NULL);
 }
 

@@ -22,6 +22,8 @@ typedef struct SsotCorrections
 	int64		nrows;
 	bool	   *touched;		/* by field: some row changes it */
 	bool		fresh;			/* the golden records are new */
+	bool		agreed;			/* pins are released because the sources say
+								 * the same; else a person releases them */
 } SsotCorrections;
 
 extern SsotCorrections *ssot_corrections_create(const SsotEntity *entity, int source,

@@ -1,6 +1,6 @@
 /*
  * golden/pin.c
- *		Pins by name: ssot.pin, ssot.unpin, ssot.pins.
+ *		Pins by name: ssot.pin, ssot.unpin.
  *
  * A pin is a value in the steward's record of a golden id (correction.c). Plain
  * UPDATE pins what it changes; ssot.pin also pins a value that is equal to the
@@ -37,7 +37,6 @@
 
 PG_FUNCTION_INFO_V1(ssot_pin);
 PG_FUNCTION_INFO_V1(ssot_unpin);
-PG_FUNCTION_INFO_V1(ssot_pins);
 
 static char *
 text_argument(FunctionCallInfo fcinfo, int n, const char *name)
@@ -345,93 +344,4 @@ ssot_unpin(PG_FUNCTION_ARGS)
 	ssot_settle_ids(entity, &id, 1, time);
 	AtEOXact_GUC(true, level);
 	PG_RETURN_INT32(pinned.count);
-}
-
-static SsotQuery entity_names = {
-	.sql =
-	"SELECT e.entity"
-	"  FROM ssot.entity AS e"
-	" ORDER BY e.entity COLLATE pg_catalog.\"C\"",
-	.read_only = true
-};
-
-static bool
-take_name(TupleTableSlot *slot, void *arg)
-{
-	List	  **names = (List **) arg;
-	bool		isnull;
-
-	*names = lappend(*names, TextDatumGetCString(slot_getattr(slot, 1, &isnull)));
-	return true;
-}
-
-/* OID of a table named as in ssot.entity, or InvalidOid. */
-static Oid
-table_of(const char *name)
-{
-	List	   *parts = stringToQualifiedNameList(name);
-	Oid			schema = get_namespace_oid(strVal(linitial(parts)), true);
-
-	return OidIsValid(schema) ? get_relname_relid(strVal(lsecond(parts)), schema) : InvalidOid;
-}
-
-/*
- * SELECT 'golden.customer', s.customer_id::text, p.key,
- *        CASE p.key WHEN 'name' THEN s.name::text WHEN 'email' THEN s.email::text END,
- *        p.value ->> 'by', (p.value ->> 'at')::timestamptz,
- *        p.value ->> 'reason', p.value ->> 'overruled'
- *   FROM golden_ssot.customer_source AS s, jsonb_each(s.ssot_detail) AS p
- *  WHERE s.ssot_source = 1
- */
-static void
-append_pins(StringInfo sql, const SsotEntity *entity)
-{
-	ssot_sql_append(sql, "%s SELECT %L::text, s.%I::text, p.key, CASE p.key",
-					sql->len > 0 ? " UNION ALL" : "", entity->name, entity->id_column);
-	for (int f = 0; f < entity->nfields; f++)
-		ssot_sql_append(sql, " WHEN %L THEN s.%I::text",
-						entity->fields[f].name, entity->fields[f].name);
-	ssot_sql_append(sql, " ELSE NULL END, p.value ->> 'by', (p.value ->> 'at')::timestamptz,"
-					" p.value ->> 'reason', p.value ->> 'overruled'"
-					" FROM %T AS s, jsonb_each(s.ssot_detail) AS p"
-					" WHERE s.ssot_source = %d",
-					entity->source_table, entity->sources[entity->steward].source_id);
-}
-
-/*
- * pins(): every pin of the entities whose source records the caller may read.
- * The query runs under the caller's rights, so row-level policies apply.
- */
-Datum
-ssot_pins(PG_FUNCTION_ARGS)
-{
-	List	   *names = NIL;
-	ListCell   *lc;
-	StringInfoData sql;
-	SsotStatement statement = {.read_only = true};
-	SsotUser	user = ssot_become_owner(ssot_companion_oid("ssot.entity"));
-
-	ssot_query_each(&entity_names, NULL, NULL, take_name, &names);
-	ssot_restore_user(user);
-
-	initStringInfo(&sql);
-	foreach(lc, names)
-	{
-		Oid			relid = table_of((const char *) lfirst(lc));
-		SsotEntity *entity = OidIsValid(relid) ? ssot_entity_load(relid, true) : NULL;
-
-		if (entity != NULL && entity->nfields > 0 &&
-			pg_class_aclcheck(ssot_companion_oid(entity->source_table),
-							  GetUserId(), ACL_SELECT) == ACLCHECK_OK)
-			append_pins(&sql, entity);
-	}
-	if (sql.len == 0)
-	{
-		InitMaterializedSRF(fcinfo, 0);
-		PG_RETURN_NULL();
-	}
-	appendStringInfoString(&sql, " ORDER BY 1, 2, 3");
-	statement.sql = sql.data;
-	ssot_statement_return(fcinfo, &statement);
-	PG_RETURN_NULL();
 }

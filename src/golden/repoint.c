@@ -20,6 +20,7 @@
 #include "common/owner.h"
 #include "common/query.h"
 #include "common/settings.h"
+#include "entity/declare.h"
 #include "golden/repoint.h"
 
 #include "catalog/pg_collation.h"
@@ -62,8 +63,8 @@ take_referrer(TupleTableSlot *slot, void *arg)
 	slot_getallattrs(slot);
 	referrer->relid = DatumGetObjectId(slot->tts_values[2]);
 	referrer->acts = DatumGetBool(slot->tts_values[3]);
-	referrer->columns = ssot_text_list(slot->tts_values[4]);
-	referrer->targets = ssot_text_list(slot->tts_values[5]);
+	referrer->columns = ssot_text_array_list(slot->tts_values[4]);
+	referrer->targets = ssot_text_array_list(slot->tts_values[5]);
 	*referrers = lappend(*referrers, referrer);
 	return true;
 }
@@ -308,7 +309,7 @@ primary_key_columns(Oid relid)
 	Datum		value;
 	bool		isnull;
 
-	return ssot_query_one(&primary_key, &arg, NULL, 1, &value, &isnull) ? ssot_text_list(value) : NIL;
+	return ssot_query_one(&primary_key, &arg, NULL, 1, &value, &isnull) ? ssot_text_array_list(value) : NIL;
 }
 
 /* "jsonb_build_object('id', c.id::text, ...)", or NULL without a key. */

@@ -14,6 +14,7 @@
 #include "common/owner.h"
 #include "common/query.h"
 #include "common/settings.h"
+#include "entity/declare.h"
 #include "entity/record.h"
 #include "golden/clock.h"
 #include "golden/hold.h"
@@ -50,8 +51,8 @@ take_journal(TupleTableSlot *slot, void *arg)
 	slot_getallattrs(slot);
 	journal->relation = TextDatumGetCString(slot->tts_values[0]);
 	journal->columns_array = PointerGetDatum(DatumGetArrayTypePCopy(slot->tts_values[1]));
-	journal->columns = ssot_text_list(journal->columns_array);
-	journal->key = ssot_text_list(slot->tts_values[2]);
+	journal->columns = ssot_text_array_list(journal->columns_array);
+	journal->key = ssot_text_array_list(slot->tts_values[2]);
 	*journals = lappend(*journals, journal);
 	return true;
 }

@@ -23,6 +23,7 @@
 #include "golden/clock.h"
 #include "golden/hold.h"
 #include "golden/retire.h"
+#include "golden/pin_review.h"
 #include "golden/settle.h"
 
 #include "access/htup_details.h"
@@ -361,6 +362,9 @@ typedef struct SettlePass
 	SsotMerged	merged;
 	SsotHolds  *holds;
 	SsotRetirements *retirements;
+	SsotPinReview *review;
+	SsotCorrections *release;	/* pins that retire */
+	int64		pins_retired;
 	bool	   *fed;			/* by field: some source feeds it */
 	void	   *observer;
 	SsotWinner *winners;
@@ -405,15 +409,19 @@ is_unchanged(const SettlePass *pass, const SsotGroup *group, bool retired)
 	return true;
 }
 
+/* Takes pins out of the group that is passed on: what is golden does not change
+ * by that, but whose value it is does. */
 static void
-settle_group(const SsotGroup *group, void *arg)
+settle_group(const SsotGroup *read_group, void *arg)
 {
 	SettlePass *pass = (SettlePass *) arg;
 	const SsotEntity *entity = pass->entity;
+	SsotGroup  *group = unconstify(SsotGroup *, read_group);
 	bool		retired = is_retired(entity, group) ||
 	ssot_is_retired_by_person(pass->retirements, group->id);
 	SsotViolation violation;
 
+	pass->pins_retired += ssot_pin_review_retire(pass->review, group, pass->release);
 	pass->values[0] = group->id;
 	pass->nulls[0] = false;
 	ssot_survive(pass->survivor, group, pass->winners, pass->values + 1, pass->nulls + 1);
@@ -486,6 +494,9 @@ ssot_settle(const SsotEntity *entity, Tuplestorestate *touched, int64 ntouched,
 	pass.survivor = ssot_survivor_create(entity);
 	pass.check = ssot_row_check_create(entity, t);
 	pass.retirements = ssot_retirements_read(entity, touched, ntouched);
+	pass.review = ssot_pin_review_create(entity, pass.survivor);
+	pass.release = ssot_corrections_create(entity, entity->steward, t);
+	pass.release->agreed = true;
 	pass.winners = palloc(sizeof(SsotWinner) * Max(entity->nfields, 1));
 	pass.fed = palloc(sizeof(bool) * Max(entity->nfields, 1));
 	for (int f = 0; f < entity->nfields; f++)
@@ -500,6 +511,10 @@ ssot_settle(const SsotEntity *entity, Tuplestorestate *touched, int64 ntouched,
 													run_id, figures);
 
 	ssot_groups_each(entity, touched, ntouched, settle_group, &pass);
+	if (pass.pins_retired > 0)
+		ssot_corrections_release(pass.release);
+	figures->pins_retired += pass.pins_retired;
+	ssot_corrections_free(pass.release);
 	ssot_write_merged(entity, pass.holds, &pass.merged, t, run_id,
 					  &figures->created, &figures->changed);
 	figures->held += ssot_holds_write(pass.holds, touched, ntouched, &figures->held_written);

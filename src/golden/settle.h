@@ -16,6 +16,7 @@ typedef struct SsotSettleFigures
 	int64		changed;		/* updated, retired or brought back */
 	int64		held;			/* held after this run, of those touched */
 	int64		held_written;	/* of them new, different, or no longer held */
+	int64		pins_retired;	/* pins that all sources agree with by now */
 	int64	   *drift_opened;	/* by source index */
 	int64	   *drift_closed;
 } SsotSettleFigures;

@@ -12,48 +12,15 @@
 #include "ssot.h"
 #include "common/ident.h"
 #include "common/query.h"
-#include "entity/config.h"
 #include "entity/map.h"
 
-#include "catalog/namespace.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
-#include "utils/regproc.h"
 
 PG_FUNCTION_INFO_V1(ssot_quarantine);
 PG_FUNCTION_INFO_V1(ssot_held);
-
-static SsotQuery entity_names = {
-	.sql =
-	"SELECT e.entity\n"
-	"FROM ssot.entity AS e\n"
-	"ORDER BY e.entity COLLATE pg_catalog.\"C\"",
-	.read_only = true
-};
-
-static bool
-take_name(TupleTableSlot *slot, void *arg)
-{
-	List	  **names = (List **) arg;
-	bool		isnull;
-
-	*names = lappend(*names, TextDatumGetCString(slot_getattr(slot, 1, &isnull)));
-	return true;
-}
-
-/* The entity of that name; NULL if its table is gone. */
-static SsotEntity *
-load_by_name(const char *name)
-{
-	List	   *parts = stringToQualifiedNameList(name);
-	Oid			schema = get_namespace_oid(strVal(linitial(parts)), true);
-	Oid			relid = OidIsValid(schema) ? get_relname_relid(strVal(lsecond(parts)), schema) : InvalidOid;
-
-	return OidIsValid(relid) ? ssot_entity_load(relid, true) : NULL;
-}
 
 /* (VALUES (3, 'accounts', 'crm'), ...): number, name and system of each source. */
 static char *
@@ -98,20 +65,16 @@ append_held(StringInfo sql, const SsotEntity *entity)
 static Datum
 report(FunctionCallInfo fcinfo, bool held, const char *order)
 {
-	List	   *names = NIL;
 	StringInfoData sql;
 	SsotStatement statement = {.read_only = true};
 	ListCell   *lc;
 
-	ssot_config_each(&entity_names, NULL, NULL, take_name, &names);
 	initStringInfo(&sql);
-	foreach(lc, names)
+	foreach(lc, ssot_entities())
 	{
-		SsotEntity *entity = load_by_name((const char *) lfirst(lc));
+		SsotEntity *entity = (SsotEntity *) lfirst(lc);
 		const char *table;
 
-		if (entity == NULL)
-			continue;
 		table = held ? entity->held_table : entity->quarantine_table;
 		if (pg_class_aclcheck(ssot_companion_oid(table), GetUserId(), ACL_SELECT) != ACLCHECK_OK)
 			continue;
