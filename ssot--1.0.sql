@@ -4,7 +4,7 @@
 --   PART I   what holds state: schema, types, tables, sequences. Changing it needs an update script.
 --     I.1  common: schema and shared sequences
 --     I.2  entity: systems, entities, sources, fields, code lists
---     I.3  golden: clock, merged ids, held merges, decisions about linking, moved references, retirements
+--     I.3  golden: clock, merged ids, held merges, matching, decisions about linking, moved references, retirements
 --     I.4  ingest: state of sources
 --     I.5  reconcile: runs and schedules
 --     I.6  text: words that count as blank
@@ -171,7 +171,7 @@ COMMENT ON COLUMN ssot.value_map.value IS 'The canonical value, in the column ty
 
 
 -- ============================================================================
--- I.3  golden: clock, merged ids, held merges, decisions about linking, moved references, retirements
+-- I.3  golden: clock, merged ids, held merges, matching, decisions about linking, moved references, retirements
 -- ============================================================================
 
 
@@ -306,6 +306,76 @@ COMMENT ON COLUMN ssot.retirement.id IS 'The golden id, as text';
 COMMENT ON COLUMN ssot.retirement.reason IS 'Why; NULL where no reason was given';
 COMMENT ON COLUMN ssot.retirement.retired_by IS 'The role that retired it (session_user)';
 COMMENT ON COLUMN ssot.retirement.retired_at IS 'When, on the entity''s clock';
+
+CREATE SEQUENCE ssot.match_model_seq;
+SELECT pg_catalog.pg_extension_config_dump('ssot.match_model_seq', '');
+COMMENT ON SEQUENCE ssot.match_model_seq IS 'Numbers of trained models';
+
+CREATE TABLE ssot.matching (
+    entity         text PRIMARY KEY,
+    compare        jsonb NOT NULL,
+    match          double precision NOT NULL CHECK (match > 0 AND match < 1),
+    review         double precision NOT NULL CHECK (review > 0 AND review <= match),
+    max_cluster    integer NOT NULL CHECK (max_cluster >= 2),
+    one_per_system boolean NOT NULL,
+    version        bigint NOT NULL,
+    applied        bigint,
+    model_id       bigint,
+    declared_at    timestamptz NOT NULL,
+    declared_by    text NOT NULL
+);
+SELECT pg_catalog.pg_extension_config_dump('ssot.matching', '');
+COMMENT ON TABLE ssot.matching IS 'By what records of an entity are matched that no key joins. An entity without a row is joined by keys, links and decisions only. Written by ssot.set_matching.';
+COMMENT ON COLUMN ssot.matching.entity IS 'The entity';
+COMMENT ON COLUMN ssot.matching.compare IS 'What is compared, and as what: {"name": "company", "person": {"kind": "person_name", "fields": ["given", "family"]}}';
+COMMENT ON COLUMN ssot.matching.match IS 'Probability from which two records are one thing';
+COMMENT ON COLUMN ssot.matching.review IS 'Probability from which a person should look: such pairs wait in ssot.match_review';
+COMMENT ON COLUMN ssot.matching.max_cluster IS 'Matching puts no more records than this together; what would be larger is reported';
+COMMENT ON COLUMN ssot.matching.one_per_system IS 'Whether matching never joins two records of one system';
+COMMENT ON COLUMN ssot.matching.version IS 'Grows with each declaration and each model put in force';
+COMMENT ON COLUMN ssot.matching.applied IS 'The version under which all records were matched last; a run matches everything anew where it is another, or none';
+COMMENT ON COLUMN ssot.matching.model_id IS 'The model in force: ssot.match_model; NULL: the next run learns one';
+COMMENT ON COLUMN ssot.matching.declared_at IS 'When this was declared';
+COMMENT ON COLUMN ssot.matching.declared_by IS 'The role that declared it';
+
+CREATE TABLE ssot.match_model (
+    model_id   bigint PRIMARY KEY,
+    entity     text NOT NULL,
+    model      bytea NOT NULL,
+    records    bigint NOT NULL,
+    trained_at timestamptz NOT NULL,
+    trained_by text NOT NULL
+);
+SELECT pg_catalog.pg_extension_config_dump('ssot.match_model', '');
+COMMENT ON TABLE ssot.match_model IS 'What was learnt about an entity''s records: how much agreement and disagreement say. A row never changes; ssot.matching names the one in force.';
+COMMENT ON COLUMN ssot.match_model.model_id IS 'Number of the model';
+COMMENT ON COLUMN ssot.match_model.entity IS 'The entity';
+COMMENT ON COLUMN ssot.match_model.model IS 'The model, for the matching engine';
+COMMENT ON COLUMN ssot.match_model.records IS 'How many units of records it was learnt from';
+COMMENT ON COLUMN ssot.match_model.trained_at IS 'When';
+COMMENT ON COLUMN ssot.match_model.trained_by IS 'By a run or call of which role';
+
+CREATE TABLE ssot.match_pair (
+    entity     text NOT NULL,
+    record_a   text COLLATE "C" NOT NULL,
+    record_b   text COLLATE "C" NOT NULL,
+    weight     double precision NOT NULL,
+    reason     text NOT NULL CHECK (reason IN ('undecided', 'refused')),
+    levels     jsonb NOT NULL,
+    first_seen timestamptz NOT NULL,
+    PRIMARY KEY (entity, record_a, record_b),
+    CHECK (record_a < record_b)
+);
+SELECT pg_catalog.pg_extension_config_dump('ssot.match_pair', '');
+CREATE INDEX match_pair_record_b ON ssot.match_pair (entity, record_b);
+COMMENT ON TABLE ssot.match_pair IS 'Pairs of records that may be one thing and wait for a person: ssot.confirm_match or ssot.reject_match. Read it as ssot.match_review. Written by ssot.reconcile.';
+COMMENT ON COLUMN ssot.match_pair.entity IS 'The entity';
+COMMENT ON COLUMN ssot.match_pair.record_a IS 'A system record, as system:key: the first of the records that its keys hold together';
+COMMENT ON COLUMN ssot.match_pair.record_b IS 'The other one';
+COMMENT ON COLUMN ssot.match_pair.weight IS 'How much speaks for one thing, prior included: the binary logarithm of the odds';
+COMMENT ON COLUMN ssot.match_pair.reason IS 'undecided: more probable than "review", less than "match"; refused: probable enough, but what else belongs to the two records speaks against it';
+COMMENT ON COLUMN ssot.match_pair.levels IS 'How well each compared field agrees: {"name": "one token differs"}; no values';
+COMMENT ON COLUMN ssot.match_pair.first_seen IS 'Since when the pair waits, on the entity''s clock';
 
 -- end of I.3
 
@@ -1042,6 +1112,12 @@ CREATE TRIGGER moved_reference_follows AFTER UPDATE OF entity OR DELETE ON ssot.
     FOR EACH ROW EXECUTE FUNCTION ssot.follow_name('moved_reference', 'entity');
 CREATE TRIGGER retirement_follows AFTER UPDATE OF entity OR DELETE ON ssot.entity
     FOR EACH ROW EXECUTE FUNCTION ssot.follow_name('retirement', 'entity');
+CREATE TRIGGER matching_follows AFTER UPDATE OF entity OR DELETE ON ssot.entity
+    FOR EACH ROW EXECUTE FUNCTION ssot.follow_name('matching', 'entity');
+CREATE TRIGGER match_model_follows AFTER UPDATE OF entity OR DELETE ON ssot.entity
+    FOR EACH ROW EXECUTE FUNCTION ssot.follow_name('match_model', 'entity');
+CREATE TRIGGER match_pair_follows AFTER UPDATE OF entity OR DELETE ON ssot.entity
+    FOR EACH ROW EXECUTE FUNCTION ssot.follow_name('match_pair', 'entity');
 CREATE TRIGGER value_map_follows AFTER UPDATE OF source_id OR DELETE ON ssot.source
     FOR EACH ROW EXECUTE FUNCTION ssot.follow_name('value_map', 'source_id');
 CREATE TRIGGER source_state_follows AFTER UPDATE OF source_id OR DELETE ON ssot.source

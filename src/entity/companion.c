@@ -79,6 +79,13 @@ static const Column key_columns[] = {
 	{"ssot_key", "pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL", "The record's key in its source"}
 };
 
+static const Column match_columns[] = {
+	{"ssot_source", "pg_catalog.int4 NOT NULL", "The source of the first record of the unit: ssot.source.source_id"},
+	{"ssot_key", "pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL", "That record's key in its source"},
+	{"texts", "pg_catalog.text[] NOT NULL", "What the records of the unit say about the compared fields, in the order of ssot.matching"},
+	{"keys", "pg_catalog.int8[] NOT NULL", "Hashes under which the unit is brought together with others"}
+};
+
 static const Column drift_columns[] = {
 	{NULL, NULL, "The golden record; NULL where there is none"},
 	{"system", "pg_catalog.text NOT NULL", "The system that differs"},
@@ -270,6 +277,8 @@ append_history_table(StringInfo ddl, const SsotEntity *entity, TupleDesc desc)
 /*
  * CREATE TABLE golden_ssot.customer_key (..., PRIMARY KEY (token, ssot_source, ssot_key));
  * CREATE INDEX ... (ssot_source, ssot_key);
+ * CREATE TABLE golden_ssot.customer_match (..., PRIMARY KEY (ssot_key, ssot_source));
+ * CREATE INDEX ... USING gin (keys) WITH (fastupdate = off);
  * CREATE TABLE golden_ssot.customer_drift (...);
  * CREATE UNIQUE INDEX ... (customer_id, system, key, field, kind);
  * CREATE INDEX ... (system, key);
@@ -288,6 +297,15 @@ append_small_tables(StringInfo ddl, const SsotEntity *entity)
 	append_comments(ddl, entity, entity->key_table,
 					psprintf("Further keys and links of the source records of %s: records that share a token are one thing.", name),
 					key_columns, lengthof(key_columns));
+
+	ssot_sql_append(ddl, "CREATE TABLE %T (\n    ", entity->match_table);
+	append_columns(ddl, entity, match_columns, lengthof(match_columns), "");
+	ssot_sql_append(ddl, ",\n    PRIMARY KEY (ssot_key, ssot_source));\n"
+					"CREATE INDEX ON %T USING gin (keys) WITH (fastupdate = off);\n",
+					entity->match_table);
+	append_comments(ddl, entity, entity->match_table,
+					psprintf("The units of %s that matching compares: records that belong together by their keys. Empty while nothing is declared with ssot.set_matching.", name),
+					match_columns, lengthof(match_columns));
 
 	ssot_sql_append(ddl, "CREATE TABLE %T (\n    ", entity->drift_table);
 	append_columns(ddl, entity, drift_columns, lengthof(drift_columns), "");
@@ -597,7 +615,8 @@ ssot_companions_drop(const SsotEntity *entity, bool tables)
 {
 	const char *const companions[] = {
 		entity->source_table, entity->source_history_table, entity->history_table,
-		entity->key_table, entity->drift_table, entity->quarantine_table, entity->held_table
+		entity->key_table, entity->match_table, entity->drift_table, entity->quarantine_table,
+		entity->held_table
 	};
 	StringInfoData ddl;
 	int			level = ssot_settings_begin(false);

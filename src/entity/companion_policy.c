@@ -119,6 +119,9 @@ ssot_companion_policies(StringInfo ddl, const SsotEntity *entity)
 	append_policy(ddl, entity->key_table,
 				  ssot_sql("%s\n    AND %s",
 						   whole_table_open(entity, entity->key_table), unrestricted));
+	append_policy(ddl, entity->match_table,
+				  ssot_sql("%s\n    AND %s",
+						   whole_table_open(entity, entity->match_table), unrestricted));
 }
 
 /* Companions that outlive a registration are their owner's alone: row-level
@@ -128,7 +131,8 @@ ssot_companion_policies_drop(StringInfo ddl, const SsotEntity *entity)
 {
 	const char *const tables[] = {
 		entity->source_table, entity->source_history_table, entity->history_table,
-		entity->drift_table, entity->held_table, entity->quarantine_table, entity->key_table
+		entity->drift_table, entity->held_table, entity->quarantine_table, entity->key_table,
+		entity->match_table
 	};
 
 	for (int i = 0; i < lengthof(tables); i++)

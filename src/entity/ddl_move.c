@@ -57,7 +57,7 @@ static void
 append_moves(StringInfo ddl, const SsotEntity *old, const SsotEntity *new)
 {
 	static const char *const suffixes[] = {
-		"source", "source_history", "history", "key", "drift", "quarantine", "held"
+		"source", "source_history", "history", "key", "match", "drift", "quarantine", "held"
 	};
 	char	   *to = psprintf("%s_ssot", new->schema);
 	char	   *to_view = psprintf("%s_as_of", new->schema);
@@ -185,7 +185,8 @@ ssot_follow_owner(const SsotEntity *entity)
 {
 	const char *const relations[] = {
 		entity->source_table, entity->source_history_table, entity->history_table,
-		entity->key_table, entity->drift_table, entity->quarantine_table, entity->held_table,
+		entity->key_table, entity->match_table, entity->drift_table, entity->quarantine_table,
+		entity->held_table,
 		ssot_as_of_view(entity)
 	};
 	static const char *const suffixes[] = {"_ssot", "_as_of"};

@@ -331,7 +331,7 @@ static SsotQuery dropped_query = {
 	"    ON d.names[1] = e.names[1] || '_ssot'\n"
 	"       AND d.names[2] IN (e.names[2] || '_source', e.names[2] || '_source_history',\n"
 	"                          e.names[2] || '_history', e.names[2] || '_key',\n"
-	"                          e.names[2] || '_drift', e.names[2] || '_quarantine',\n"
+	"                          e.names[2] || '_match', e.names[2] || '_drift', e.names[2] || '_quarantine',\n"
 	"                          e.names[2] || '_held')\n"
 	"WHERE d.object_type IN ('table', 'table column')\n"
 	"ORDER BY 2, 1, 3",

@@ -280,7 +280,7 @@ static void
 require_free_companions(const SsotEntity *entity)
 {
 	const char *const companions[] = {
-		"source", "source_history", "history", "key", "drift", "quarantine", "held"
+		"source", "source_history", "history", "key", "match", "drift", "quarantine", "held"
 	};
 	Oid			schema = get_namespace_oid(psprintf("%s_ssot", entity->schema), true);
 

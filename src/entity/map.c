@@ -437,6 +437,7 @@ ssot_name_companions(SsotEntity *entity)
 	entity->quarantine_table = companion_name(entity, "quarantine");
 	entity->held_table = companion_name(entity, "held");
 	entity->key_table = companion_name(entity, "key");
+	entity->match_table = companion_name(entity, "match");
 }
 
 static bool

@@ -119,6 +119,7 @@ typedef struct SsotEntity
 	char	   *quarantine_table;
 	char	   *held_table;
 	char	   *key_table;
+	char	   *match_table;
 } SsotEntity;
 
 /* The entity of a table; error with a hint if it is not registered (or NULL if

@@ -674,11 +674,11 @@ ssot_revoke_reader(PG_FUNCTION_ARGS)
 	entity = grant.entity;
 	end_admin(&grant);
 	end_steward(&grant);
-	ssot_sql_run(ssot_sql("REVOKE SELECT ON %T, %T, %T, %T, %T, %T, %T FROM %s;\n"
+	ssot_sql_run(ssot_sql("REVOKE SELECT ON %T, %T, %T, %T, %T, %T, %T, %T FROM %s;\n"
 						  "REVOKE EXECUTE ON FUNCTION %T(pg_catalog.timestamptz) FROM %s",
 						  entity->name, entity->source_table, entity->source_history_table,
 						  entity->history_table, entity->drift_table, entity->key_table,
-						  as_of_view(entity), grant.quoted,
+						  entity->match_table, as_of_view(entity), grant.quoted,
 						  ssot_qualified_name(entity->schema, psprintf("%s_at", entity->table)),
 						  grant.quoted));
 	end_usage(&grant, psprintf("%s_ssot", entity->schema));

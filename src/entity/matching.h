@@ -1,0 +1,51 @@
+/*
+ * entity/matching.h
+ *		By what records of an entity are matched that no key joins (ssot.matching).
+ */
+#ifndef SSOT_MATCHING_H
+#define SSOT_MATCHING_H
+
+#include "entity/map.h"
+
+/* One comparison: a field of the entity, or several that make one value. */
+typedef struct SsotCompared
+{
+	char	   *name;			/* as declared: the field, or a name of its
+								 * own */
+	char	   *kind;			/* of comparison: identity/kind.h */
+	int			nfields;
+	int		   *fields;			/* index into the entity's fields */
+} SsotCompared;
+
+typedef struct SsotMatchRules
+{
+	int			ncompared;
+	SsotCompared *compared;		/* in the order of the jsonb object */
+	double		match;			/* probabilities */
+	double		review;
+	int			max_cluster;
+	bool		one_per_system;
+	int64		version;
+	bool		applied;		/* all records were matched under this version */
+	int64		model_id;		/* 0: none was learnt yet */
+} SsotMatchRules;
+
+/* The rules in force, or NULL if none were declared for the entity. */
+extern SsotMatchRules *ssot_matching_load(const SsotEntity *entity);
+
+/*
+ * Take "compare" apart: {"name": "company", "person": {"kind": "person_name",
+ * "fields": ["given", "family"]}}. Errors name the entity and what is wrong.
+ */
+extern SsotCompared *ssot_compare_parse(const SsotEntity *entity, Jsonb *compare, int *count);
+
+/* The model of this number; an error if it is gone. */
+extern bytea *ssot_match_model_load(const SsotEntity *entity, int64 model_id);
+
+/* Keep a new model and put it in force; returns its number. */
+extern int64 ssot_match_model_keep(const SsotEntity *entity, bytea *model, int64 records);
+
+/* All records were matched under this version of the rules. */
+extern void ssot_matching_applied(const SsotEntity *entity, int64 version);
+
+#endif							/* SSOT_MATCHING_H */
