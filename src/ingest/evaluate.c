@@ -531,6 +531,37 @@ is_deleted(SsotMapper *mapper)
 	return !isnull && DatumGetBool(value);
 }
 
+static bool
+passes(SsotMapper *mapper)
+{
+	bool		isnull;
+	Datum		value;
+
+	if (mapper->row_filter == NULL)
+		return true;
+	enter(mapper, mapper->row_filter, "filter", NULL);
+	value = evaluate(mapper, mapper->row_filter, &isnull);
+	return !isnull && DatumGetBool(value);
+}
+
+bool
+ssot_mapper_passes(SsotMapper *mapper, TupleTableSlot *raw)
+{
+	MemoryContext old = MemoryContextSwitchTo(mapper->econtext->ecxt_per_tuple_memory);
+	bool		result;
+
+	mapper->econtext->ecxt_scantuple = raw;
+	result = passes(mapper);
+	MemoryContextSwitchTo(old);
+	return result;
+}
+
+void
+ssot_mapper_filter_failed(SsotMapper *mapper)
+{
+	ssot_expr_init(mapper->row_filter);
+}
+
 static void
 map_row(SsotMapper *mapper, SsotMappedRow *row)
 {
@@ -541,7 +572,7 @@ map_row(SsotMapper *mapper, SsotMappedRow *row)
 	row->has_key = map_key(mapper, &key);
 	if (row->has_key)
 		row->key = row->values[SSOT_REC_KEY - 1] = text_datum(&key);
-	if (is_deleted(mapper))
+	if (!passes(mapper) || is_deleted(mapper))
 	{
 		row->fate = SSOT_ROW_ABSENT;
 		return;

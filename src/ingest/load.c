@@ -91,7 +91,11 @@ ingest(const SsotEntity *entity, int64 run_id, bool full, bool accept_deletes,
 	SsotQuarantine *quarantine = ssot_quarantine_create(entity);
 	SsotImages *images = ssot_readers_load_images(entity, readers, nreaders);
 
-	ssot_readers_scan(entity, readers, nreaders, images);
+	while (!ssot_readers_scan(entity, readers, nreaders, images))
+	{
+		ssot_images_free(images);
+		images = ssot_readers_load_images(entity, readers, nreaders);
+	}
 	for (int i = 0; i < nreaders; i++)
 	{
 		SsotIngestFigures *figures = &result->figures[readers[i].index];

@@ -390,6 +390,20 @@ compile_life(SsotMapper *mapper)
 	}
 }
 
+/* Its columns do not count as read by the mapping: the image of a row stays what it
+ * is without a filter. */
+void
+ssot_mapper_filter_by_row(SsotMapper *mapper)
+{
+	MemoryContext old = MemoryContextSwitchTo(mapper->context);
+
+	mapper->row_filter = palloc0(sizeof(SsotExpr));
+	finish_expr(mapper->row_filter,
+				ssot_expression_parse(mapper->filter, mapper->relid,
+									  describe(mapper, "filter", NULL), BOOLOID, -1));
+	MemoryContextSwitchTo(old);
+}
+
 SsotMapper *
 ssot_mapper_create(const SsotEntity *entity, const SsotSource *source, Oid relid,
 				   const SsotBlankWords *blank)

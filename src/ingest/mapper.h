@@ -90,6 +90,8 @@ typedef struct SsotMapper
 	const SsotBlankWords *blank;
 	Oid			relid;
 	char	   *filter;			/* or NULL */
+	SsotExpr   *row_filter;		/* the same, for one row; NULL: the query that
+								 * reads evaluates it */
 	Bitmapset  *columns;		/* read by any expression; see expression.h */
 	MemoryContext context;		/* what lives as long as the mapper */
 	EState	   *estate;
@@ -165,6 +167,16 @@ extern void ssot_expr_init(SsotExpr *expr);
 extern void ssot_mapper_row(SsotMapper *mapper, TupleTableSlot *raw, SsotMappedRow *row);
 extern bool ssot_mapper_failed(SsotMapper *mapper, TupleTableSlot *raw,
 							   const ErrorData *error, SsotMappedRow *row);
+
+/*
+ * The query that reads cannot say which row its filter failed on. So after a
+ * failure each row is asked: ssot_mapper_filter_by_row prepares that, and
+ * ssot_mapper_passes evaluates it, which may raise; then call
+ * ssot_mapper_filter_failed. ssot_mapper_row refuses such a row.
+ */
+extern void ssot_mapper_filter_by_row(SsotMapper *mapper);
+extern bool ssot_mapper_passes(SsotMapper *mapper, TupleTableSlot *raw);
+extern void ssot_mapper_filter_failed(SsotMapper *mapper);
 
 /* Forget the row at hand and all its values. */
 extern void ssot_mapper_reset(SsotMapper *mapper);

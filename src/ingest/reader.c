@@ -13,10 +13,13 @@
 #include "postgres.h"
 
 #include "ssot.h"
+#include "common/attempt.h"
+#include "common/errors.h"
 #include "common/ident.h"
 #include "common/owner.h"
 #include "common/query.h"
 #include "entity/config.h"
+#include "ingest/protect.h"
 #include "ingest/reader.h"
 
 #include "access/sysattr.h"
@@ -112,7 +115,7 @@ reading_query(const SsotReader *reader)
 			ssot_sql_append(&buf, "%I", NameStr(att->attname));
 	}
 	ssot_sql_append(&buf, "\nFROM %T", ssot_relation_name(reader->mapper->relid));
-	if (reader->mapper->filter != NULL)
+	if (reader->mapper->filter != NULL && reader->mapper->row_filter == NULL)
 		ssot_sql_append(&buf, "\nWHERE (%s)", reader->mapper->filter);
 	return buf.data;
 }
@@ -315,7 +318,102 @@ describe_reading(void *arg)
 	errcontext("reading source \"%s\" from %s", reader->source->name, reader->source->relation);
 }
 
+/* The query as it is; what it keeps was made before. */
 static void
+read_rows(void *arg)
+{
+	SsotReader *reader = (SsotReader *) arg;
+
+	ssot_sql_each(reader->sql, take_row, reader);
+}
+
+/* ---- a filter that fails on some rows ---- */
+
+/* All rows of the relation, on their way through the filter. */
+typedef struct FilterState
+{
+	SsotReader *reader;
+	Tuplestorestate *rows;
+	TupleTableSlot *slot;
+} FilterState;
+
+static bool
+spool_row(TupleTableSlot *slot, void *arg)
+{
+	tuplestore_puttupleslot(((FilterState *) arg)->rows, slot);
+	return true;
+}
+
+static bool
+next_spooled(void *arg)
+{
+	FilterState *state = (FilterState *) arg;
+
+	ssot_mapper_reset(state->reader->mapper);
+	return tuplestore_gettupleslot(state->rows, true, false, state->slot);
+}
+
+static void
+take_spooled(void *arg)
+{
+	FilterState *state = (FilterState *) arg;
+
+	take_row(state->slot, state->reader);
+}
+
+static void
+filter_spooled(void *arg)
+{
+	FilterState *state = (FilterState *) arg;
+
+	if (ssot_mapper_passes(state->reader->mapper, state->slot))
+		ssot_protected_outside(take_spooled, state);
+}
+
+/* The row goes on: evaluating it will say why it is refused. */
+static bool
+filter_failed(void *arg, ErrorData *error)
+{
+	FilterState *state = (FilterState *) arg;
+
+	ssot_mapper_filter_failed(state->reader->mapper);
+	keep_changed(state->reader, state->slot);
+	state->reader->rows_read++;
+	return false;
+}
+
+static void
+read_row_by_row(SsotReader *reader, int memory)
+{
+	static const SsotProtected loop = {next_spooled, filter_spooled, filter_failed};
+	FilterState state = {reader, tuplestore_begin_heap(false, false, memory),
+	MakeSingleTupleTableSlot(reader->desc, &TTSOpsMinimalTuple)};
+
+	ssot_sql_each(reader->sql, spool_row, &state);
+	ssot_protected_each(&loop, &state);
+	ExecDropSingleTupleTableSlot(state.slot);
+	tuplestore_end(state.rows);
+}
+
+/* Read by a query with the filter in it; false if the filter fails. */
+static bool
+read_filtered(SsotReader *reader)
+{
+	ErrorData  *error = ssot_attempt(read_rows, reader);
+
+	if (error == NULL)
+		return true;
+	if (!ssot_error_is_local(error->sqlerrcode) ||
+		error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE)
+		ReThrowError(error);
+	FreeErrorData(error);
+	ssot_mapper_filter_by_row(reader->mapper);
+	reader->sql = reading_query(reader);
+	return false;
+}
+
+/* False if everything must be read again, this source row by row. */
+static bool
 scan(SsotReader *reader, SsotImages *images, int memory)
 {
 	int			npartitions = ssot_images_partitions(images);
@@ -323,6 +421,7 @@ scan(SsotReader *reader, SsotImages *images, int memory)
 	.callback = describe_reading,.arg = reader};
 	instr_time	start;
 	instr_time	end;
+	bool		done = true;
 
 	INSTR_TIME_SET_CURRENT(start);
 	reader->images = images;
@@ -336,21 +435,50 @@ scan(SsotReader *reader, SsotImages *images, int memory)
 	}
 	error_context_stack = &context;
 	ssot_images_expect(images, reader->index);
-	ssot_sql_each(reader->sql, take_row, reader);
+	if (reader->mapper->filter == NULL)
+		read_rows(reader);
+	else if (reader->mapper->row_filter == NULL)
+		done = read_filtered(reader);
+	else
+		read_row_by_row(reader, memory);
 	error_context_stack = context.previous;
 	INSTR_TIME_SET_CURRENT(end);
 	INSTR_TIME_SUBTRACT(end, start);
 	reader->seconds = INSTR_TIME_GET_DOUBLE(end);
+	return done;
 }
 
-void
+/* As it was before what is stored was loaded. */
+static void
+forget_reading(SsotReader *reader)
+{
+	if (reader->changed != NULL)
+		tuplestore_end(reader->changed);
+	for (int p = 1; reader->later != NULL && p < ssot_images_partitions(reader->images); p++)
+		tuplestore_end(reader->later[p]);
+	reader->changed = NULL;
+	reader->later = NULL;
+	reader->keys = reader->in_force = reader->superseded = 0;
+	reader->has_time = false;
+	reader->rows_read = reader->nchanged = 0;
+	ssot_keyset_end(&reader->concerned);
+	ssot_keyset_init(&reader->concerned, "key", TEXTOID);
+}
+
+bool
 ssot_readers_scan(const SsotEntity *entity, SsotReader *readers, int nreaders,
 				  SsotImages *images)
 {
 	int			memory = Max(work_mem / Max(nreaders, 1), WAITING_MEMORY);
 
 	for (int i = 0; i < nreaders; i++)
-		scan(&readers[i], images, memory);
+	{
+		if (scan(&readers[i], images, memory))
+			continue;
+		for (int r = 0; r < nreaders; r++)
+			forget_reading(&readers[r]);
+		return false;
+	}
 	for (int p = 1; p < ssot_images_partitions(images); p++)
 	{
 		ssot_images_next(images);
@@ -358,4 +486,5 @@ ssot_readers_scan(const SsotEntity *entity, SsotReader *readers, int nreaders,
 			look_up_later(&readers[i], p);
 	}
 	ssot_images_finish(images);
+	return true;
 }

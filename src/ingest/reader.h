@@ -59,8 +59,12 @@ extern void ssot_reader_close(SsotReader *reader);
 extern SsotImages *ssot_readers_load_images(const SsotEntity *entity,
 											SsotReader *readers, int nreaders);
 
-/* Read every source once; afterwards "images" knows what was not seen. */
-extern void ssot_readers_scan(const SsotEntity *entity, SsotReader *readers, int nreaders,
+/*
+ * Read every source once; afterwards "images" knows what was not seen. False if a
+ * filter failed on some row: that source must be read row by row, and everything
+ * begins again with ssot_readers_load_images.
+ */
+extern bool ssot_readers_scan(const SsotEntity *entity, SsotReader *readers, int nreaders,
 							  SsotImages *images);
 
 #endif							/* SSOT_READER_H */
