@@ -10,7 +10,7 @@
 --     I.6  text: words that count as blank
 --     I.7  drift: what a difference is
 --   PART II  what can be replaced: functions, views, triggers, grants.
---     II.1  text: normalisation, blank-ness, validators, countries, phones
+--     II.1  text: normalisation, blank-ness, validators, countries, phones, similarity
 --     II.2  entity: the Entity Map (systems, entities, sources, authority, code lists)
 --     II.3  ingest: quarantine
 --     II.4  golden: clock, history, as-of, pins, merging and splitting, survivorship, lineage
@@ -515,7 +515,7 @@ COMMENT ON COLUMN ssot.difference.reason IS 'The difference in a sentence';
 
 
 -- ============================================================================
--- II.1  text: normalisation, blank-ness, validators, countries, phones
+-- II.1  text: normalisation, blank-ness, validators, countries, phones, similarity
 -- ============================================================================
 
 -- Volatility: what asks ICU, libphonenumber, or a list that may shrink is
@@ -671,6 +671,97 @@ CREATE FUNCTION ssot.is_country(value text) RETURNS boolean
 COMMENT ON FUNCTION ssot.is_country(text) IS
 'Is the text an officially assigned alpha-2 code of ISO 3166-1, upper case? NULL in, NULL out; never an error. STABLE: countries dissolve, so a later version may say no where this one says yes. PostgreSQL accepts it in a CHECK; after an upgrade rows stored before may then fail to restore: prefer a foreign key to a table of your own for that.';
 
+
+-- Similarity. Characters are compared one by one, as code points, and nothing is
+-- folded: normalise both sides first where case and accents do not matter.
+
+CREATE FUNCTION ssot.jaro(a text, b text) RETURNS double precision
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+    AS 'MODULE_PATHNAME', 'ssot_jaro_sql';
+COMMENT ON FUNCTION ssot.jaro(text, text) IS
+'Jaro''s similarity of two names, 0 to 1: shared characters that stand near each other, less those in another order. By code point; symmetric. NULL in, NULL out. Errors: texts beyond 1 MB (54000).';
+
+CREATE FUNCTION ssot.jaro_winkler(a text, b text) RETURNS double precision
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+    AS 'MODULE_PATHNAME', 'ssot_jaro_winkler_sql';
+COMMENT ON FUNCTION ssot.jaro_winkler(text, text) IS
+'Jaro''s similarity with Winkler''s bonus for equal beginnings: above 0.7, a tenth of what is missing for each of up to four characters. 0 to 1, by code point; symmetric. NULL in, NULL out. Errors: texts beyond 1 MB (54000).';
+
+CREATE FUNCTION ssot.levenshtein(a text, b text) RETURNS integer
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+    AS 'MODULE_PATHNAME', 'ssot_levenshtein_sql';
+COMMENT ON FUNCTION ssot.levenshtein(text, text) IS
+'How many characters have to be inserted, deleted or replaced to make one text the other. By code point; symmetric. NULL in, NULL out. Errors: texts beyond 1 MB (54000).';
+
+CREATE FUNCTION ssot.levenshtein(a text, b text, max_distance integer) RETURNS integer
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+    AS 'MODULE_PATHNAME', 'ssot_levenshtein_sql';
+COMMENT ON FUNCTION ssot.levenshtein(text, text, integer) IS
+'ssot.levenshtein(a, b), but a distance beyond max_distance is given as max_distance + 1, sooner. NULL in, NULL out. Errors: max_distance negative (22023), texts beyond 1 MB (54000).';
+
+CREATE FUNCTION ssot.damerau(a text, b text) RETURNS integer
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+    AS 'MODULE_PATHNAME', 'ssot_damerau_sql';
+COMMENT ON FUNCTION ssot.damerau(text, text) IS
+'ssot.levenshtein(a, b) where exchanging two neighbours is one edit too. No character is edited twice (optimal string alignment): "ca" and "abc" are 3 apart. By code point; symmetric. NULL in, NULL out. Errors: texts beyond 1 MB (54000).';
+
+CREATE FUNCTION ssot.damerau(a text, b text, max_distance integer) RETURNS integer
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+    AS 'MODULE_PATHNAME', 'ssot_damerau_sql';
+COMMENT ON FUNCTION ssot.damerau(text, text, integer) IS
+'ssot.damerau(a, b), but a distance beyond max_distance is given as max_distance + 1, sooner. NULL in, NULL out. Errors: max_distance negative (22023), texts beyond 1 MB (54000).';
+
+CREATE FUNCTION ssot.trigram(a text, b text) RETURNS double precision
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+    AS 'MODULE_PATHNAME', 'ssot_trigram_sql';
+COMMENT ON FUNCTION ssot.trigram(text, text) IS
+'Share of the trigrams of both texts that both have (Jaccard), 0 to 1: pg_trgm''s similarity() without its folding of case. Words are letters and digits; two texts without a word are equal. NULL in, NULL out. Errors: texts beyond 1 MB (54000).';
+
+CREATE FUNCTION ssot.dice(a text, b text) RETURNS double precision
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+    AS 'MODULE_PATHNAME', 'ssot_dice_sql';
+COMMENT ON FUNCTION ssot.dice(text, text) IS
+'Twice the trigrams that both texts have, by the sum of the trigrams of each (Dice), 0 to 1; trigrams as for ssot.trigram. NULL in, NULL out. Errors: texts beyond 1 MB (54000).';
+
+CREATE FUNCTION ssot.token_set(a text, b text) RETURNS double precision
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+    AS 'MODULE_PATHNAME', 'ssot_token_set_sql';
+COMMENT ON FUNCTION ssot.token_set(text, text) IS
+'How alike two texts are as sets of words, 0 to 1: neither order nor repetition matters, and a text whose words the other has too gives 1. Words are parted by white space. For finding candidates, not for deciding. NULL in, NULL out. Errors: texts beyond 1 MB (54000).';
+
+CREATE FUNCTION ssot.soft_tfidf(a text, b text, weights jsonb DEFAULT NULL, threshold double precision DEFAULT 0.9) RETURNS double precision
+    LANGUAGE c IMMUTABLE PARALLEL SAFE COST 20
+    AS 'MODULE_PATHNAME', 'ssot_soft_tfidf_sql';
+COMMENT ON FUNCTION ssot.soft_tfidf(text, text, jsonb, double precision) IS
+'How alike two texts are as words that count by their weight, 0 to 1 (soft TF-IDF): words whose Jaro-Winkler similarity reaches the threshold meet. weights: an object as ssot.token_weights makes it; a word it lacks has the weight of its member "", else 1; without weights all words weigh the same. Both directions are averaged, so it is symmetric. NULL if a or b is. Errors: weights no object, or a weight no number (22023), texts beyond 1 MB (54000).';
+
+CREATE FUNCTION ssot.token_weights(texts text[]) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+    WITH word AS (
+        SELECT w.word, count(DISTINCT t.place) AS occurrences
+          FROM unnest(texts) WITH ORDINALITY AS t (value, place),
+               LATERAL regexp_split_to_table(t.value, '\s+') AS w (word)
+         WHERE w.word <> ''
+         GROUP BY w.word
+    ), size AS (
+        SELECT count(*)::double precision AS texts
+          FROM unnest(texts) AS t (value)
+         WHERE t.value IS NOT NULL
+    )
+    SELECT coalesce(jsonb_object_agg(w.word, ln(1 + s.texts / w.occurrences)), '{}')
+           || jsonb_build_object('', (SELECT ln(1 + greatest(s.texts, 1)) FROM size AS s))
+      FROM word AS w
+     CROSS JOIN size AS s;
+END;
+COMMENT ON FUNCTION ssot.token_weights(text[]) IS
+'Weights of words for ssot.soft_tfidf: ln(1 + texts / texts with the word), and under "" that of a word that no text has. Call it as ssot.token_weights(array_agg(ssot.normalize_company(name))). Null texts do not count. NULL in, NULL out.';
+
+CREATE FUNCTION ssot.phonetic(value text, method text DEFAULT 'cologne') RETURNS text
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10
+    AS 'MODULE_PATHNAME', 'ssot_phonetic_sql';
+COMMENT ON FUNCTION ssot.phonetic(text, text) IS
+'A key for each word, the same for words that sound alike: ''cologne'' (Cologne phonetics: digits, of any length) or ''soundex'' (American Soundex: a letter and three digits). Accents and case do not matter, other scripts are transliterated; words without letters have no key. NULL if no key is left, NULL in, NULL out. STABLE: ICU. Errors: an unknown method (22023), texts beyond 1 MB (54000).';
 
 -- end of II.1
 
