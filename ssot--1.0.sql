@@ -1520,7 +1520,7 @@ RETURNS SETOF record
 LANGUAGE C STABLE
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_compare';
-COMMENT ON FUNCTION ssot.compare(regclass, regclass, text[], text[]) IS 'Where two relations differ: tables, views or foreign tables, registered or not. Rows meet by the key columns; columns names the others to compare, by default all that both have. Kinds: mismatch (one row per field), missing_left, missing_right, duplicate_left, duplicate_right (the key comes more than once: the value is how often, fields are not compared). A row with a null in its key meets no other. Values are equal as their types say. Reads each relation once, or twice where it has no tuple ids of its own; uses up to maintenance_work_mem and then temporary files. Runs under the caller''s rights.';
+COMMENT ON FUNCTION ssot.compare(regclass, regclass, text[], text[]) IS 'Where two relations differ: tables, views or foreign tables, registered or not. Rows meet by the key columns; columns names the others to compare, by default all that both have. Kinds: mismatch (one row per field), missing_left, missing_right, duplicate_left, duplicate_right (the key comes more than once: the value is how often, fields are not compared). A row with a null in its key meets no other. Values are equal as their types say. Reads each relation once, or twice where it has no tuple ids of its own; uses up to maintenance_work_mem and then temporary files. Of a foreign table of postgres_fdw only rows of ranges whose hashes differ are fetched, where its server can hash them. Runs under the caller''s rights.';
 
 -- end of II.5
 

@@ -6,7 +6,8 @@
  * again, by tuple id under the same snapshot, and SQL compares them with the
  * types' own equality: a numeric 1.0 beside 1.00 costs time and is no
  * difference. Where there is no tuple id (views, foreign and partitioned tables)
- * they are found by reading the relation a second time.
+ * they are found by reading the relation a second time, or, on another server,
+ * by hashing them there (remote.c).
  */
 #include "postgres.h"
 
@@ -347,7 +348,9 @@ compare_exactly(FunctionCallInfo fcinfo, SsotSide *left, SsotSide *right)
 	{
 		SsotSide   *side = sides[i];
 
-		if (everything)
+		if (side->condition != NULL)
+			rows[i] = ssot_side_sql(side, "", side->condition);
+		else if (everything)
 			rows[i] = ssot_side_sql(side, "", "");
 		else if (side->has_tids)
 		{
@@ -369,9 +372,9 @@ compare_exactly(FunctionCallInfo fcinfo, SsotSide *left, SsotSide *right)
 		}
 	}
 	statement.sql = exact_sql(left->comparing, rows[0], rows[1],
-							  everything || left->comparing->repeated);
+							  everything || left->condition != NULL || left->comparing->repeated);
 	level = NewGUCNestLevel();
-	ssot_prefer_tids(!everything);
+	ssot_prefer_tids(!everything && left->condition == NULL);
 	ssot_statement_return(fcinfo, &statement);
 	AtEOXact_GUC(true, level);
 }
@@ -416,7 +419,8 @@ ssot_compare(PG_FUNCTION_ARGS)
 	left.comparing = right.comparing = decide_columns(left.relid, right.relid, key, columns);
 	left.has_tids = ssot_relation_has_tids(left.relid);
 	right.has_tids = ssot_relation_has_tids(right.relid);
-	ssot_screen_sides(&left, &right, limit);
+	if (!ssot_screen_remote(&left, &right))
+		ssot_screen_sides(&left, &right, limit);
 	compare_exactly(fcinfo, &left, &right);
 	return (Datum) 0;
 }

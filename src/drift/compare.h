@@ -39,10 +39,17 @@ typedef struct SsotSide
 	Tuplestorestate *rows;		/* of the suspects, where they are read again */
 	TupleDesc	rows_desc;
 	uint64		nrows;
+	char	   *condition;		/* where ssot_screen_remote told which rows to
+								 * compare, else NULL */
 } SsotSide;
 
 /* The rows of a side: "first", then the compared columns, as c1, c2 .... */
 extern char *ssot_side_sql(const SsotSide *side, const char *first, const char *condition);
+
+/* Where a side is on another server: find the rows that may differ without
+ * fetching the others, and set the condition of both sides. False if that cannot
+ * be done, or does not pay. */
+extern bool ssot_screen_remote(SsotSide *left, SsotSide *right);
 
 /* Read both sides once and find, by hash, the rows that may differ. */
 extern void ssot_screen_sides(SsotSide *left, SsotSide *right, Size limit);
