@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "ssot.h"
+#include "common/attempt.h"
 #include "common/errors.h"
 #include "common/ident.h"
 #include "common/owner.h"
@@ -28,7 +29,6 @@
 #include "golden/store.h"
 #include "reconcile.h"
 
-#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
@@ -41,7 +41,6 @@
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
-#include "utils/resowner.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
@@ -250,29 +249,24 @@ read_last_write(const Run *run)
 	return DatumGetTimestampTz(value);
 }
 
-/* Take the clocks in a subtransaction that gives them back if somebody has
- * written since the given time. */
-static bool
-take_clocks_unless_written(Run *run, TimestampTz since)
+typedef struct ClockTry
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	bool		unchanged;
+	Run		   *run;
+	TimestampTz since;
+} ClockTry;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	if (run->linking->nmerges > 0)
-		ssot_merge_clocks_lock(run->entity);
+/* Locks the clocks; false, and they are given back, if somebody has written
+ * since the given time. */
+static bool
+lock_clocks_unless_written(void *arg)
+{
+	ClockTry   *try = (ClockTry *) arg;
+
+	if (try->run->linking->nmerges > 0)
+		ssot_merge_clocks_lock(try->run->entity);
 	else
-		ssot_clock_lock(run->entity);
-	unchanged = read_last_write(run) == since;
-	if (unchanged)
-		ReleaseCurrentSubTransaction();
-	else
-		RollbackAndReleaseCurrentSubTransaction();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return unchanged;
+		ssot_clock_lock(try->run->entity);
+	return read_last_write(try->run) == try->since;
 }
 
 /*
@@ -283,10 +277,10 @@ take_clocks_unless_written(Run *run, TimestampTz since)
 static void
 link_and_take_clocks(Run *run)
 {
-	TimestampTz since = read_last_write(run);
+	ClockTry	try = {run, read_last_write(run)};
 
 	run->linking = ssot_link(run->entity, run->ingest);
-	if (!take_clocks_unless_written(run, since))
+	if (!ssot_keep_if(lock_clocks_unless_written, &try))
 	{
 		tuplestore_end(run->linking->touched);
 		ssot_merge_clocks_lock(run->entity);

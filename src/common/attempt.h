@@ -12,4 +12,13 @@
  */
 extern ErrorData *ssot_attempt(void (*action) (void *arg), void *arg);
 
+/*
+ * Run "action" in an internal subtransaction and undo what it did if it returns
+ * false, or raises an error, which goes on. An error that left an internal
+ * subtransaction without closing it would leave the session in it: whoever
+ * catches the error rolls back the innermost subtransaction, and that should be
+ * their own. So nobody begins one outside of functions like this.
+ */
+extern bool ssot_keep_if(bool (*action) (void *arg), void *arg);
+
 #endif							/* SSOT_ATTEMPT_H */

@@ -25,11 +25,9 @@
 #include "golden/reference.h"
 #include "golden/store.h"
 
-#include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
 typedef struct Attempt
 {
@@ -220,34 +218,43 @@ hold_circles(Attempt *attempt, const Bitmapset *closed)
 	drop_held(attempt);
 }
 
-/* In a subtransaction that is undone if a merge closes a circle; false then. */
+/* What is stored, and whether it closes a circle. */
+typedef struct Storing
+{
+	Attempt    *attempt;
+	const SsotIngest *ingest;
+	SsotCircles *circles;
+	Bitmapset  *closed;
+} Storing;
+
+static bool
+store_unless_circles(void *arg)
+{
+	Storing    *storing = (Storing *) arg;
+	Attempt    *attempt = storing->attempt;
+	SsotLinking *linking = attempt->linking;
+
+	move_and_store(attempt, storing->ingest);
+	if (linking->nmerges == 0)
+		return true;
+	ssot_references_refresh(attempt->entity, true, attempt->t, linking->touched,
+							&linking->ntouched);
+	storing->closed = ssot_circles_after(storing->circles, linking);
+	return storing->closed == NULL;
+}
+
+/* Undone if a merge closes a circle; false then. */
 static bool
 store_without_circles(Attempt *attempt, const SsotIngest *ingest)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	SsotLinking *linking = attempt->linking;
-	SsotCircles *circles = ssot_circles_before(attempt->entity, linking);
-	Bitmapset  *closed = NULL;
+	Storing		storing = {
+		attempt, ingest, ssot_circles_before(attempt->entity, attempt->linking)
+	};
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	move_and_store(attempt, ingest);
-	if (linking->nmerges > 0)
-	{
-		ssot_references_refresh(attempt->entity, true, attempt->t, linking->touched,
-								&linking->ntouched);
-		closed = ssot_circles_after(circles, linking);
-	}
-	if (closed == NULL)
-		ReleaseCurrentSubTransaction();
-	else
-		RollbackAndReleaseCurrentSubTransaction();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	if (closed != NULL)
-		hold_circles(attempt, closed);
-	return closed == NULL;
+	if (ssot_keep_if(store_unless_circles, &storing))
+		return true;
+	hold_circles(attempt, storing.closed);
+	return false;
 }
 
 void
