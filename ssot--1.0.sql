@@ -15,7 +15,7 @@
 --     II.3  ingest: quarantine
 --     II.4  golden: clock, history, as-of, pins, merging and splitting, survivorship, lineage
 --     II.5  drift: open differences and their verification
---     II.6  reconcile: running, progress, schedules
+--     II.6  reconcile: running, progress, schedules; matching any relation
 --     II.7  grants: what PUBLIC may not do
 --     II.8  event triggers: what hears the user's DDL
 
@@ -1526,7 +1526,7 @@ COMMENT ON FUNCTION ssot.compare(regclass, regclass, text[], text[]) IS 'Where t
 
 
 -- ============================================================================
--- II.6  reconcile: running, progress, schedules
+-- II.6  reconcile: running, progress, schedules; matching any relation
 -- ============================================================================
 
 
@@ -1604,6 +1604,52 @@ COMMENT ON COLUMN ssot.schedules.job_id IS 'pg_cron''s number of the job';
 COMMENT ON COLUMN ssot.schedules.last_start IS 'When it was last started';
 COMMENT ON COLUMN ssot.schedules.last_status IS 'How that ended';
 COMMENT ON COLUMN ssot.schedules.last_message IS 'What it said';
+
+CREATE FUNCTION ssot.match(relation regclass, key text[], compare jsonb, one_per text DEFAULT NULL,
+    match double precision DEFAULT 0.8, review double precision DEFAULT 0.3, max_cluster integer DEFAULT 1000,
+    OUT record_key text, OUT cluster text)
+RETURNS SETOF record
+LANGUAGE c STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_match';
+COMMENT ON FUNCTION ssot.match(regclass, text[], jsonb, text, double precision, double precision, integer) IS 'Which rows of a relation are one thing: each row''s key, and the cluster that it belongs to, called by the least key in it (bytewise). Nothing need be registered or labelled: the weight of each level of agreement is learnt from the data (src/identity/README). key names the columns that identify a row; several are joined by |. compare says what is compared as what: {"surname": "text", "born": "date", "person": {"kind": "person_name", "fields": ["given", "family"]}}; the kinds: ssot.match_kinds. one_per names a column, such as the system, of whose values no two rows are one thing. Two rows are put together from the probability match, if what else is in their clusters does not speak against it; no cluster grows past max_cluster. The outcome does not depend on the order of the rows. What was not compared in full is told in NOTICEs. Runs under the caller''s rights.';
+
+CREATE FUNCTION ssot.match_pairs(relation regclass, key text[], compare jsonb, one_per text DEFAULT NULL,
+    match double precision DEFAULT 0.8, review double precision DEFAULT 0.3, max_cluster integer DEFAULT 1000,
+    OUT left_key text, OUT right_key text, OUT weight double precision, OUT probability double precision,
+    OUT evidence jsonb, OUT joined boolean)
+RETURNS SETOF record
+LANGUAGE c STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_match_pairs';
+COMMENT ON FUNCTION ssot.match_pairs(regclass, text[], jsonb, text, double precision, double precision, integer) IS 'The pairs of rows that ssot.match finds probable: from the probability review (or match, where that is less), the strongest first. weight is the binary logarithm of the odds, prior included; evidence tells the level of each comparison; joined whether both are in one cluster. Arguments as for ssot.match.';
+
+CREATE FUNCTION ssot.match_model(relation regclass, key text[], compare jsonb, one_per text DEFAULT NULL,
+    match double precision DEFAULT 0.8, review double precision DEFAULT 0.3, max_cluster integer DEFAULT 1000,
+    OUT field text, OUT kind text, OUT level_number integer, OUT level text, OUT m double precision,
+    OUT u double precision, OUT weight double precision)
+RETURNS SETOF record
+LANGUAGE c STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_match_model';
+COMMENT ON FUNCTION ssot.match_model(regclass, text[], jsonb, text, double precision, double precision, integer) IS 'What ssot.match learns from the rows: for each comparison and level how often it is met among two rows of one thing (m), among rows of two (u), and its weight, the binary logarithm of m / u. The row without a field is the prior: the probability that two rows taken at random are one thing (m), and the logarithm of its odds (weight). Arguments as for ssot.match.';
+
+CREATE FUNCTION ssot.match_blocking(relation regclass, key text[], compare jsonb, one_per text DEFAULT NULL,
+    match double precision DEFAULT 0.8, review double precision DEFAULT 0.3, max_cluster integer DEFAULT 1000,
+    OUT rule text, OUT coverage double precision, OUT pairs bigint, OUT oversized integer,
+    OUT oversized_records bigint)
+RETURNS SETOF record
+LANGUAGE c STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_match_blocking';
+COMMENT ON FUNCTION ssot.match_blocking(regclass, text[], jsonb, text, double precision, double precision, integer) IS 'Which rows ssot.match compares: the rules under which rows are brought together, in their order, the share of rows that each applies to, and the pairs that it adds to those of the rules before it. oversized counts the keys that too many rows share, and oversized_records those rows: each is compared with its neighbours in another order only. Arguments as for ssot.match.';
+
+CREATE FUNCTION ssot.match_kinds(OUT kind text, OUT description text, OUT levels text[])
+RETURNS SETOF record
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_match_kinds';
+COMMENT ON FUNCTION ssot.match_kinds() IS 'The kinds of comparison that ssot.match knows, and their levels of agreement from the worst to the best.';
 
 -- end of II.6
 

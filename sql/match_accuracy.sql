@@ -1,0 +1,59 @@
+-- How well rows are matched, unsupervised and at the default threshold, on public data with known truth
+-- (test/data/matching). F1 is that of all pairs inside clusters against all true pairs.
+\getenv source PG_ABS_SRCDIR
+\set data :source '/test/data/matching'
+\cd :data
+CREATE SCHEMA ma;
+SET search_path = ma;
+CREATE TABLE ma.found (record_key text, cluster text);
+CREATE TABLE ma.truth (a text, b text);
+CREATE VIEW ma.score AS
+SELECT round(2.0 * t.hits / (t.pairs + t.truths), 4) AS f1
+  FROM (SELECT count(x.a) AS hits, count(*) AS pairs, (SELECT count(*) FROM ma.truth) AS truths
+          FROM ma.found AS f
+          JOIN ma.found AS g ON f.cluster = g.cluster AND f.record_key COLLATE "C" < g.record_key
+          LEFT JOIN ma.truth AS x ON x.a = f.record_key AND x.b = g.record_key) AS t;
+
+-- Two lists of the same 5,000 people (FEBRL 4).
+CREATE TABLE ma.people (id text, given_name text, surname text, street_number text, address_1 text, address_2 text,
+    suburb text, postcode text, state text, date_of_birth text, soc_sec_id text);
+\copy ma.people FROM 'febrl4/a.csv' (FORMAT csv, HEADER)
+\copy ma.people FROM 'febrl4/b.csv' (FORMAT csv, HEADER)
+\copy ma.truth FROM 'febrl4/truth.csv' (FORMAT csv, HEADER)
+UPDATE ma.truth SET a = least(a COLLATE "C", b), b = greatest(a COLLATE "C", b);
+INSERT INTO ma.found
+SELECT m.* FROM ssot.match('ma.people', '{id}', '{"given_name": "text", "surname": "text", "street_number": "exact",
+    "address_1": "text", "suburb": "text", "postcode": "postcode", "state": "exact", "date_of_birth": "date",
+    "soc_sec_id": "text"}') AS m;
+SELECT count(*) AS rows FROM ma.found;
+SELECT s.f1 >= 0.998 AS good, CASE WHEN s.f1 < 0.998 THEN s.f1 END AS but FROM ma.score AS s;
+
+-- A thousand made-up people, two to ten rows each, with heavy errors and missing values.
+TRUNCATE ma.found, ma.truth;
+CREATE TABLE ma.fake (id text, first_name text, surname text, dob text, city text, email text);
+\copy ma.fake FROM 'fake_1000/a.csv' (FORMAT csv, HEADER)
+\copy ma.truth FROM 'fake_1000/truth.csv' (FORMAT csv, HEADER)
+UPDATE ma.truth SET a = least(a COLLATE "C", b), b = greatest(a COLLATE "C", b);
+INSERT INTO ma.found
+SELECT m.* FROM ssot.match('ma.fake', '{id}', '{"first_name": "text", "surname": "text", "dob": "date", "city": "text",
+    "email": "text"}') AS m;
+SELECT count(*) AS rows FROM ma.found;
+SELECT s.f1 >= 0.92 AS good, CASE WHEN s.f1 < 0.92 THEN s.f1 END AS but FROM ma.score AS s;
+
+-- Restaurants of two guides, each of which names a restaurant once.
+TRUNCATE ma.found, ma.truth;
+CREATE TABLE ma.zagats (id text, name text, addr text, city text, phone text, type text);
+CREATE TABLE ma.restaurant (id text, name text, addr text, city text, phone text, type text, guide text DEFAULT 'fodors');
+\copy ma.restaurant (id, name, addr, city, phone, type) FROM 'fodors_zagats/a.csv' (FORMAT csv, HEADER)
+\copy ma.zagats FROM 'fodors_zagats/b.csv' (FORMAT csv, HEADER)
+\copy ma.truth FROM 'fodors_zagats/truth.csv' (FORMAT csv, HEADER)
+UPDATE ma.restaurant SET id = 'f' || id;
+INSERT INTO ma.restaurant SELECT 'z' || z.id, z.name, z.addr, z.city, z.phone, z.type, 'zagats' FROM ma.zagats AS z;
+UPDATE ma.truth SET a = 'f' || a, b = 'z' || b;
+INSERT INTO ma.found
+SELECT m.* FROM ssot.match('ma.restaurant', '{id}', '{"name": "text", "addr": "text", "city": "text", "phone": "text",
+    "type": "text"}', one_per => 'guide') AS m;
+SELECT count(*) AS rows FROM ma.found;
+SELECT s.f1 >= 0.95 AS good, CASE WHEN s.f1 < 0.95 THEN s.f1 END AS but FROM ma.score AS s;
+
+DROP SCHEMA ma CASCADE;

@@ -1,0 +1,320 @@
+/*
+ * identity/block.c
+ *		Bringing records together: which pairs are compared.
+ *
+ * Under each rule the records are sorted by the hash of their key; those of one
+ * key are a block, and all pairs of a block are compared. A pair that an earlier
+ * rule gave is passed over: the table of keys, a row per record, tells by
+ * comparing two rows, and no set of pairs has to be kept.
+ *
+ * A key that too many records have makes an oversized block. It is not dropped:
+ * its records are sorted by another field and each is compared with its
+ * neighbours (sorted neighbourhood: Hernandez and Stolfo, "The merge/purge
+ * problem for large databases", SIGMOD 1995). Its key is taken out of the table,
+ * so that a later rule still gives the pairs that the window missed. A rule on a
+ * sorted class is one such block of all records.
+ */
+#include "postgres.h"
+
+#include "ssot.h"
+#include "identity/block.h"
+#include "identity/radix.h"
+
+#include "miscadmin.h"
+
+#define BEGINS_BLOCK	0x80000000u
+#define WINDOW			6
+
+/* ---- building ------------------------------------------------------------ */
+
+static void
+fill_keys(SsotBlocks *blocks, SsotRuleBlocks *rule)
+{
+	int			n = blocks->records->n;
+
+	for (int r = 0; r < n; r++)
+	{
+		uint32		keys[SSOT_RULE_SLOTS];
+		int			nkeys = ssot_rule_keys(blocks->records, rule->rule, r, keys);
+		uint32	   *slots = blocks->keys + (Size) r * blocks->nslots + rule->first_slot;
+
+		if ((r & 0xFFFF) == 0)
+			CHECK_FOR_INTERRUPTS();
+		for (int k = 0; k < rule->nslots; k++)
+			slots[k] = k < nkeys ? keys[k] : 0;
+	}
+}
+
+/* The field whose order brings the records of an oversized block together. */
+static int
+sorting_field(const SsotRecords *records, const SsotBlocking *rule)
+{
+	int			best = -1;
+
+	for (int f = 0; f < records->nfields; f++)
+		if (f != rule->field[0] && (rule->nparts < 2 || f != rule->field[1]) &&
+			(best < 0 || records->fields[f].nvalues > records->fields[best].nvalues))
+			best = f;
+	return best;
+}
+
+/* The sort key of a value: that of a sorted class, or its first key. */
+static uint64
+sorting_key(const SsotValues *values, int id, int class)
+{
+	for (uint32 i = values->first_key[id]; i < values->first_key[id + 1]; i++)
+		if (values->classes[i] == class)
+			return values->keys[i];
+	return 0;
+}
+
+static int
+sorted_class(const SsotKind *kind)
+{
+	for (int c = 0; c < kind->nclasses; c++)
+		if (kind->classes[c].use & SSOT_KEY_SORTED)
+			return c;
+	return 0;
+}
+
+static void
+sort_by_field(const SsotRecords *records, int field, int class, uint32 *numbers, int64 n)
+{
+	const SsotValues *values = &records->fields[field];
+	SsotRadixEntry *entries = palloc_extended(sizeof(SsotRadixEntry) * Max(n, 1), MCXT_ALLOC_HUGE);
+
+	for (int64 i = 0; i < n; i++)
+		entries[i] = (SsotRadixEntry)
+	{
+		sorting_key(values, ssot_record(records, numbers[i])[field], class), numbers[i]
+	};
+	ssot_radix_sort(entries, n, 64);
+	for (int64 i = 0; i < n; i++)
+		numbers[i] = entries[i].number;
+	pfree(entries);
+}
+
+/* Take an oversized block out of the table of keys, and sort it. */
+static void
+treat_oversized(SsotBlocks *blocks, SsotRuleBlocks *rule, uint32 hash, uint32 *numbers, int64 n)
+{
+	int			field = sorting_field(blocks->records, rule->rule);
+
+	rule->oversized++;
+	rule->oversized_records += n;
+	for (int64 i = 0; i < n; i++)
+	{
+		uint32	   *slots = blocks->keys + (Size) numbers[i] * blocks->nslots + rule->first_slot;
+
+		for (int k = 0; k < rule->nslots; k++)
+			if (slots[k] == hash)
+				slots[k] = 0;
+	}
+	if (field >= 0)
+		sort_by_field(blocks->records, field,
+					  sorted_class(blocks->records->fields[field].kind), numbers, n);
+}
+
+static void
+sort_rule(SsotBlocks *blocks, SsotRuleBlocks *rule)
+{
+	int			n = blocks->records->n;
+	int64		capacity = (int64) n * rule->nslots;
+	int64		count = 0;
+	int64		out = 0;
+	SsotBlockEntry *entries = palloc_extended(sizeof(SsotBlockEntry) * Max(capacity, 1), MCXT_ALLOC_HUGE);
+	SsotBlockEntry *scratch = palloc_extended(sizeof(SsotBlockEntry) * Max(capacity, 1), MCXT_ALLOC_HUGE);
+
+	for (int r = 0; r < n; r++)
+		for (int k = 0; k < rule->nslots; k++)
+		{
+			uint32		hash = blocks->keys[(Size) r * blocks->nslots + rule->first_slot + k];
+
+			if (hash != 0)
+				entries[count++] = (SsotBlockEntry)
+			{
+				hash, r
+			};
+		}
+	CHECK_FOR_INTERRUPTS();
+	ssot_radix_sort_blocks(entries, scratch, count);
+	pfree(scratch);
+	rule->records = palloc_extended(sizeof(uint32) * Max(count, 1), MCXT_ALLOC_HUGE);
+	if (rule->nslots > 1)
+		rule->hashes = palloc_extended(sizeof(uint32) * Max(count, 1), MCXT_ALLOC_HUGE);
+	for (int64 i = 0; i < count;)
+	{
+		int64		end = i + 1;
+
+		while (end < count && entries[end].hash == entries[i].hash)
+			end++;
+		if (end - i > 1)		/* nobody is alone in a block */
+		{
+			int64		first = out;
+
+			for (int64 j = i; j < end; j++)
+			{
+				if (rule->hashes != NULL)
+					rule->hashes[out] = entries[j].hash;
+				rule->records[out++] = entries[j].record;
+			}
+			if (end - i > SSOT_MAX_BLOCK)
+				treat_oversized(blocks, rule, entries[i].hash, rule->records + first, end - i);
+			rule->records[first] |= BEGINS_BLOCK;
+		}
+		i = end;
+	}
+	rule->n = out;
+	pfree(entries);
+}
+
+/* All records that have the field, in its order. */
+static void
+sort_all(SsotBlocks *blocks, SsotRuleBlocks *rule)
+{
+	const SsotRecords *records = blocks->records;
+	int			field = rule->rule->field[0];
+
+	rule->records = palloc_extended(sizeof(uint32) * Max(records->n, 1), MCXT_ALLOC_HUGE);
+	for (int r = 0; r < records->n; r++)
+		if (ssot_record(records, r)[field] != 0)
+			rule->records[rule->n++] = r;
+	sort_by_field(records, field, rule->rule->class[0], rule->records, rule->n);
+	if (rule->n > 0)
+		rule->records[0] |= BEGINS_BLOCK;
+}
+
+SsotBlocks *
+ssot_blocks_build(const SsotRecords *records, List *rules)
+{
+	SsotBlocks *blocks = palloc0(sizeof(SsotBlocks));
+
+	blocks->records = records;
+	blocks->nrules = list_length(rules);
+	blocks->rules = palloc0(sizeof(SsotRuleBlocks) * Max(blocks->nrules, 1));
+	for (int i = 0; i < blocks->nrules; i++)
+	{
+		SsotRuleBlocks *rule = &blocks->rules[i];
+
+		rule->rule = list_nth(rules, i);
+		rule->first_slot = blocks->nslots;
+		rule->nslots = rule->rule->sorted ? 0 : rule->rule->nslots;
+		blocks->nslots += rule->nslots;
+	}
+	blocks->keys = palloc_extended(sizeof(uint32) * Max((Size) records->n * blocks->nslots, 1),
+								   MCXT_ALLOC_HUGE);
+	for (int i = 0; i < blocks->nrules; i++)
+	{
+		SsotRuleBlocks *rule = &blocks->rules[i];
+
+		if (rule->rule->sorted)
+			sort_all(blocks, rule);
+		else
+		{
+			fill_keys(blocks, rule);
+			sort_rule(blocks, rule);
+		}
+	}
+	return blocks;
+}
+
+/* ---- walking ------------------------------------------------------------- */
+
+/* Does a rule before "last" give this pair? */
+static bool
+given_before(const SsotBlocks *blocks, int last, const uint32 *left, const uint32 *right)
+{
+	for (int q = 0; q < last; q++)
+	{
+		const SsotRuleBlocks *rule = &blocks->rules[q];
+
+		if (rule->nslots == 1)
+		{
+			if (left[rule->first_slot] != 0 && left[rule->first_slot] == right[rule->first_slot])
+				return true;
+			continue;
+		}
+		for (int i = rule->first_slot; i < rule->first_slot + rule->nslots && left[i] != 0; i++)
+			for (int j = rule->first_slot; j < rule->first_slot + rule->nslots; j++)
+				if (left[i] == right[j])
+					return true;
+	}
+	return false;
+}
+
+/* The smallest key that two records share under a rule. */
+static uint32
+smallest_shared(const SsotRuleBlocks *rule, const uint32 *left, const uint32 *right)
+{
+	uint32		smallest = PG_UINT32_MAX;
+
+	for (int i = rule->first_slot; i < rule->first_slot + rule->nslots; i++)
+		for (int j = rule->first_slot; j < rule->first_slot + rule->nslots; j++)
+			if (left[i] != 0 && left[i] == right[j])
+				smallest = Min(smallest, left[i]);
+	return smallest;
+}
+
+static void
+walk_block(SsotBlocks *blocks, int number, int64 first, int64 n, SsotPairCallback callback,
+		   void *arg)
+{
+	SsotRuleBlocks *rule = &blocks->rules[number];
+	const SsotRecords *records = blocks->records;
+	bool		full = rule->nslots > 0 && n <= SSOT_MAX_BLOCK;
+	int64		reach = full ? n : WINDOW;
+	uint32		key = full && rule->hashes != NULL ? rule->hashes[first] : 0;
+	const uint32 *numbers = rule->records + first;
+
+	for (int64 i = 0; i < n; i++)
+	{
+		int			a = numbers[i] & ~BEGINS_BLOCK;
+		const uint32 *left = blocks->keys + (Size) a * blocks->nslots;
+
+		if ((i & 0xFF) == 0)
+			CHECK_FOR_INTERRUPTS();
+		for (int64 j = i + 1; j < n && j <= i + reach; j++)
+		{
+			int			b = numbers[j];
+			const uint32 *right = blocks->keys + (Size) b * blocks->nslots;
+
+			if (a == b || ssot_in_one_group(records, a, b))
+				continue;
+			if (given_before(blocks, number, left, right))
+				continue;
+
+			if (key != 0 && smallest_shared(rule, left, right) != key)
+				continue;		/* they meet in the block of that one */
+			rule->pairs++;
+			callback(Min(a, b), Max(a, b), arg);
+		}
+	}
+}
+
+void
+ssot_blocks_walk(SsotBlocks *blocks, int number, SsotPairCallback callback, void *arg)
+{
+	const SsotRuleBlocks *rule = &blocks->rules[number];
+
+	for (int64 i = 0; i < rule->n;)
+	{
+		int64		end = i + 1;
+
+		while (end < rule->n && (rule->records[end] & BEGINS_BLOCK) == 0)
+			end++;
+		walk_block(blocks, number, i, end - i, callback, arg);
+		i = end;
+	}
+}
+
+void
+ssot_blocks_walk_all(const SsotRecords *records, SsotPairCallback callback, void *arg)
+{
+	for (int a = 0; a < records->n; a++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		for (int b = a + 1; b < records->n; b++)
+			if (!ssot_in_one_group(records, a, b))
+				callback(a, b, arg);
+	}
+}

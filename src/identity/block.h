@@ -1,0 +1,50 @@
+/*
+ * identity/block.h
+ *		Bringing records together: which pairs are compared.
+ */
+#ifndef SSOT_BLOCK_H
+#define SSOT_BLOCK_H
+
+#include "identity/model.h"
+
+/* A block of more records than this is not compared in full. */
+#define SSOT_MAX_BLOCK	100
+
+/* The records of one rule, block by block. */
+typedef struct SsotRuleBlocks
+{
+	const SsotBlocking *rule;
+	int			first_slot;		/* in the table of keys */
+	int			nslots;			/* 0: a sorted rule */
+	int64		n;
+	uint32	   *records;		/* with BEGINS_BLOCK where a block begins */
+	uint32	   *hashes;			/* their keys; NULL where a record has but one */
+	int			oversized;		/* blocks too large to be compared in full */
+	int64		oversized_records;
+	int64		pairs;			/* that were compared, and that no earlier
+								 * rule had given */
+} SsotRuleBlocks;
+
+typedef struct SsotBlocks
+{
+	const SsotRecords *records;
+	int			nrules;
+	SsotRuleBlocks *rules;
+	int			nslots;
+	uint32	   *keys;			/* [n][nslots]; 0: none */
+} SsotBlocks;
+
+/* Choose among the rules those that find most for their cost. */
+extern List *ssot_rules_choose(const SsotTraining *training, List *rules, double budget);
+
+extern SsotBlocks *ssot_blocks_build(const SsotRecords *records, List *rules);
+
+/* Called with each pair, a < b, at most once per pair (but where blocks are
+ * oversized). */
+typedef void (*SsotPairCallback) (int a, int b, void *arg);
+extern void ssot_blocks_walk(SsotBlocks *blocks, int rule, SsotPairCallback callback, void *arg);
+
+/* All pairs, where there are few records. */
+extern void ssot_blocks_walk_all(const SsotRecords *records, SsotPairCallback callback, void *arg);
+
+#endif							/* SSOT_BLOCK_H */

@@ -1,0 +1,162 @@
+/*
+ * identity/choose.c
+ *		Which blocking rules are used: those that find most for their cost.
+ *
+ * The pairs that were drawn for learning, and that turned out to be probably one
+ * thing, show which rules would have found them. Greedily, the rule is taken that
+ * finds most of what is not found yet per pair that it costs, until hardly
+ * anything is gained or the budget is spent (Bilenko, Kamath and Mooney,
+ * "Adaptive blocking", ICDM 2006, without labels).
+ *
+ * Those pairs were found by rules, so they are easier than those that no rule
+ * has found yet. To make up for it, in each of them some fields, chosen by a
+ * hash, are taken to be illegible, and a rule that needs them does not find it.
+ */
+#include "postgres.h"
+
+#include "ssot.h"
+#include "identity/block.h"
+
+#include "miscadmin.h"
+
+#define MAX_CHOSEN		24
+#define PROBABLE		4000	/* pairs that are looked at */
+#define FIXED_COST		0.7		/* of a rule, in pairs per record: sorting */
+#define BLOTTED			0.4		/* share of the fields that are made illegible */
+#define MIN_GAIN		0.002
+#define FALLBACK		10		/* rules, where nothing probable was drawn */
+#define MAX_ALIKE		2.0		/* pairs per record that sort alike */
+#define MAX_SORTED		2
+
+static bool
+is_probable(const SsotDraw *draw)
+{
+	return draw->weight > 0 && draw->posterior >= 0.5;
+}
+
+/* Nothing probable was drawn: the cheap rules, and see. */
+static List *
+cheapest(List *rules, double budget)
+{
+	List	   *chosen = NIL;
+	ListCell   *cell;
+
+	foreach(cell, rules)
+	{
+		const SsotBlocking *rule = lfirst(cell);
+
+		if (rule->sorted || rule->cost > budget || list_length(chosen) == FALLBACK)
+			continue;
+		budget -= rule->cost;
+		chosen = lappend(chosen, lfirst(cell));
+	}
+	for (int i = 0; i < list_length(rules) && chosen == NIL; i++)
+		if (!((const SsotBlocking *) list_nth(rules, i))->sorted)
+			chosen = list_make1(list_nth(rules, i));	/* dear as it is */
+	return chosen;
+}
+
+/* Neighbours help where not too many records sort alike. */
+static List *
+add_sorted(List *chosen, List *rules)
+{
+	int			n = 0;
+
+	/*
+	 * the cheapest come first: those that sort nearly everybody apart, such
+	 * as numbers, in which neighbours have nothing in common
+	 */
+	for (int i = list_length(rules) - 1; i >= 0 && n < MAX_SORTED; i--)
+	{
+		SsotBlocking *rule = list_nth(rules, i);
+
+		if (rule->sorted && rule->cost < MAX_ALIKE && rule->coverage > 0.5)
+		{
+			chosen = lappend(chosen, rule);
+			n++;
+		}
+	}
+	return chosen;
+}
+
+/* May the rule see all that it needs of this pair? */
+static bool
+is_legible(const SsotTraining *training, const SsotDraw *draw, const SsotBlocking *rule)
+{
+	uint64		pair = training->records->key_hash[draw->a] ^ ssot_mix(training->records->key_hash[draw->b]);
+
+	for (int p = 0; p < rule->nparts; p++)
+		if ((ssot_mix(pair + rule->field[p] + 1) & 0xFFFF) < BLOTTED * 0x10000)
+			return false;
+	return true;
+}
+
+List *
+ssot_rules_choose(const SsotTraining *training, List *rules, double budget)
+{
+	const SsotDraw **probable = palloc(sizeof(SsotDraw *) * PROBABLE);
+	int			nprobable = 0;
+	int			found = 0;
+	int			step;
+	int			nrules = list_length(rules);
+	bool	   *joins;
+	double	   *left = palloc(sizeof(double) * PROBABLE);
+	double		total = 0;
+	List	   *chosen = NIL;
+	bool	   *used = palloc0(sizeof(bool) * (nrules + 1));
+
+	for (int i = 0; i < training->ndraws; i++)
+		found += is_probable(&training->draws[i]);
+	step = found / PROBABLE + 1;
+	found = 0;
+	for (int i = 0; i < training->ndraws && nprobable < PROBABLE; i++)
+		if (is_probable(&training->draws[i]) && found++ % step == 0)
+		{
+			left[nprobable] = training->draws[i].weight * training->draws[i].posterior;
+			total += left[nprobable];
+			probable[nprobable++] = &training->draws[i];
+		}
+	joins = palloc_extended(sizeof(bool) * Max((Size) nrules * nprobable, 1), MCXT_ALLOC_HUGE);
+	for (int r = 0; r < nrules; r++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		for (int i = 0; i < nprobable; i++)
+			joins[(Size) r * nprobable + i] = !((const SsotBlocking *) list_nth(rules, r))->sorted &&
+				is_legible(training, probable[i], list_nth(rules, r)) &&
+				ssot_rule_joins(training->records, list_nth(rules, r), probable[i]->a, probable[i]->b);
+	}
+
+	while (list_length(chosen) < MAX_CHOSEN)
+	{
+		double		best_value = 0;
+		double		best_gain = 0;
+		int			best = -1;
+
+		for (int r = 0; r < nrules; r++)
+		{
+			const SsotBlocking *rule = list_nth(rules, r);
+			double		gain = 0;
+
+			if (used[r] || rule->sorted || rule->cost > budget)
+				continue;
+			for (int i = 0; i < nprobable; i++)
+				if (joins[(Size) r * nprobable + i])
+					gain += left[i];
+			if (gain / (rule->cost + FIXED_COST) > best_value)
+			{
+				best_value = gain / (rule->cost + FIXED_COST);
+				best_gain = gain;
+				best = r;
+			}
+		}
+		if (best < 0 || best_gain < MIN_GAIN * total || total == 0)
+			break;
+		used[best] = true;
+		budget -= ((const SsotBlocking *) list_nth(rules, best))->cost;
+		chosen = lappend(chosen, list_nth(rules, best));
+		for (int i = 0; i < nprobable; i++)
+			if (joins[(Size) best * nprobable + i])
+				left[i] = 0;
+	}
+	return add_sorted(chosen == NIL ? cheapest(rules, budget) : chosen, rules);
+}

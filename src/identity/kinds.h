@@ -1,0 +1,17 @@
+/*
+ * identity/kinds.h
+ *		The comparison kinds, for the list in kind.c.
+ */
+#ifndef SSOT_KINDS_H
+#define SSOT_KINDS_H
+
+#include "identity/kind.h"
+
+extern const SsotKind ssot_kind_date;
+extern const SsotKind ssot_kind_exact;
+extern const SsotKind ssot_kind_identifier;
+extern const SsotKind ssot_kind_number;
+extern const SsotKind ssot_kind_postcode;
+extern const SsotKind ssot_kind_text;
+
+#endif							/* SSOT_KINDS_H */

@@ -1,0 +1,97 @@
+/*
+ * identity/match.c
+ *		The matching engine as a whole: records in, clusters out.
+ *
+ *		rules		which keys could bring records together		(rule.c)
+ *		draw		pairs to learn from							(training.c)
+ *		learn		what agreement is worth						(em.c)
+ *		choose		the rules that find most for their cost		(choose.c)
+ *		block		bring records together						(block.c)
+ *		score		weigh each pair								(score.c)
+ *		gather		put records together						(gather.c)
+ */
+#include "postgres.h"
+
+#include "ssot.h"
+#include "identity/match.h"
+
+#include "miscadmin.h"
+
+#include <math.h>
+
+/* So few records are all compared with each other. */
+#define ALL_PAIRS			2000
+
+/* Pairs per record that all rules together, and one alone, may cost. */
+#define BUDGET				14.0
+#define BUDGET_PAIRS		2000000.0	/* but so many pairs are always all
+										 * right */
+#define MAX_BUDGET			100.0
+
+typedef struct Collecting
+{
+	SsotMatching *matching;
+	double		least;
+	int64		capacity;
+} Collecting;
+
+static void
+collect(int a, int b, void *arg)
+{
+	Collecting *collecting = arg;
+	SsotMatching *matching = collecting->matching;
+	double		weight = ssot_score(matching->scorer, a, b, collecting->least);
+
+	matching->compared++;
+	if (!(weight >= collecting->least))
+		return;
+	if (matching->npairs == collecting->capacity)
+	{
+		collecting->capacity *= 2;
+		matching->pairs = repalloc_huge(matching->pairs,
+										sizeof(SsotScoredPair) * collecting->capacity);
+	}
+	matching->pairs[matching->npairs++] = (SsotScoredPair)
+	{
+		a, b, weight
+	};
+}
+
+static double
+log_odds(double probability)
+{
+	return log2(probability / (1 - probability));
+}
+
+SsotMatching *
+ssot_match_records(const SsotRecords *records, const SsotMatchOptions *options)
+{
+	SsotMatching *matching = palloc0(sizeof(SsotMatching));
+	SsotLeveler *leveler = ssot_leveler_create(records);
+	double		budget = Min(Max(BUDGET, BUDGET_PAIRS / Max(records->n, 1)), MAX_BUDGET);
+	List	   *rules = ssot_rules_derive(records, budget / 4);
+	Collecting	collecting = {.matching = matching,.capacity = 1024};
+
+	matching->records = records;
+	matching->training = ssot_training_draw(leveler, rules);
+	matching->model = ssot_model_learn(leveler, matching->training);
+	matching->scorer = ssot_scorer_create(leveler, matching->model);
+	matching->pairs = palloc(sizeof(SsotScoredPair) * collecting.capacity);
+	collecting.least = log_odds(Min(options->review, options->match));
+	if (records->n <= ALL_PAIRS)
+		ssot_blocks_walk_all(records, collect, &collecting);
+	else
+	{
+		rules = ssot_rules_choose(matching->training, rules, budget);
+		matching->blocks = ssot_blocks_build(records, rules);
+		for (int i = 0; i < matching->blocks->nrules; i++)
+			ssot_blocks_walk(matching->blocks, i, collect, &collecting);
+	}
+	matching->gathering.scorer = matching->scorer;
+	matching->gathering.max_size = options->max_cluster;
+	matching->gathering.ndecided = options->ndecided;
+	matching->gathering.decided = options->decided;
+	matching->gathering.same = options->same;
+	ssot_gather(&matching->gathering, matching->pairs, matching->npairs, log_odds(options->match));
+	return matching;
+}

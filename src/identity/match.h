@@ -1,0 +1,39 @@
+/*
+ * identity/match.h
+ *		The matching engine as a whole: records in, clusters out.
+ */
+#ifndef SSOT_MATCH_H
+#define SSOT_MATCH_H
+
+#include "identity/block.h"
+#include "identity/gather.h"
+
+typedef struct SsotMatchOptions
+{
+	double		match;			/* probability from which two records are one
+								 * thing */
+	double		review;			/* from which a person should look */
+	int			max_cluster;
+	int			ndecided;		/* what people decided: numbers of records */
+	const int	(*decided)[2];
+	const bool *same;
+} SsotMatchOptions;
+
+typedef struct SsotMatching
+{
+	const SsotRecords *records;
+	SsotTraining *training;
+	SsotModel  *model;
+	SsotBlocks *blocks;			/* NULL: all pairs were compared */
+	SsotScorer *scorer;
+	SsotScoredPair *pairs;		/* of at least the review probability, the
+								 * strongest first */
+	int64		npairs;
+	int64		compared;
+	SsotGathering gathering;
+} SsotMatching;
+
+extern SsotMatching *ssot_match_records(const SsotRecords *records,
+										const SsotMatchOptions *options);
+
+#endif							/* SSOT_MATCH_H */

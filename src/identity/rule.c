@@ -1,0 +1,246 @@
+/*
+ * identity/rule.c
+ *		Blocking rules: which keys and pairs of keys are worth comparing by.
+ *
+ * Comparing all pairs of a million records is out of the question; comparing
+ * those that share a key misses the pairs whose keys all differ. So a record
+ * gets many keys, each selective enough to be cheap: single ones that hardly
+ * anybody shares, and combinations of two coarse ones of different fields (the
+ * sound of a name and a year of birth), which survive a slip in all others.
+ *
+ * What a rule costs is measured, on a sample: the number of pairs that a rule
+ * makes grows with the square of the number of records, so n records cost n / s
+ * times as many pairs per record as a sample of s. Where all rules cost too much,
+ * the cheapest is used all the same: block.c copes with large blocks, and says so.
+ */
+#include "postgres.h"
+
+#include "ssot.h"
+#include "identity/rule.h"
+
+#include "miscadmin.h"
+
+#define SAMPLE			16384	/* records */
+#define MIN_COVERAGE	0.005
+
+static inline uint32
+slot_hash(uint64 key)
+{
+	uint32		hash = (uint32) (ssot_mix(key) >> 32);
+
+	return hash == 0 ? 1 : hash;
+}
+
+static int
+add_distinct(uint32 *keys, int n, uint32 key)
+{
+	for (int i = 0; i < n; i++)
+		if (keys[i] == key)
+			return n;
+	keys[n] = key;
+	return n + 1;
+}
+
+int
+ssot_rule_keys(const SsotRecords *records, const SsotBlocking *rule, int record, uint32 *keys)
+{
+	const int  *ids = ssot_record(records, record);
+	const SsotValues *left = &records->fields[rule->field[0]];
+	int			id = ids[rule->field[0]];
+	int			n = 0;
+
+	for (uint32 i = left->first_key[id]; i < left->first_key[id + 1]; i++)
+	{
+		const SsotValues *right;
+		int			other;
+
+		if (left->classes[i] != rule->class[0])
+			continue;
+		if (n == SSOT_RULE_SLOTS)
+			return n;
+		if (rule->nparts == 1)
+		{
+			n = add_distinct(keys, n, slot_hash(left->keys[i]));
+			continue;
+		}
+		right = &records->fields[rule->field[1]];
+		other = ids[rule->field[1]];
+		for (uint32 j = right->first_key[other]; j < right->first_key[other + 1]; j++)
+			if (right->classes[j] == rule->class[1])
+			{
+				if (n == SSOT_RULE_SLOTS)
+					return n;
+				n = add_distinct(keys, n, slot_hash(left->keys[i] * 31 + right->keys[j]));
+			}
+	}
+	return n;
+}
+
+bool
+ssot_rule_joins(const SsotRecords *records, const SsotBlocking *rule, int a, int b)
+{
+	uint32		left[SSOT_RULE_SLOTS];
+	uint32		right[SSOT_RULE_SLOTS];
+	int			nleft = ssot_rule_keys(records, rule, a, left);
+	int			nright = ssot_rule_keys(records, rule, b, right);
+
+	for (int i = 0; i < nleft; i++)
+		for (int j = 0; j < nright; j++)
+			if (left[i] == right[j])
+				return true;
+	return false;
+}
+
+char *
+ssot_blocking_name(const SsotRecords *records, const SsotBlocking *rule)
+{
+	const SsotValues *left = &records->fields[rule->field[0]];
+	char	   *name = psprintf("%s %s", left->name, left->kind->classes[rule->class[0]].name);
+
+	if (rule->nparts == 2)
+	{
+		const SsotValues *right = &records->fields[rule->field[1]];
+
+		name = psprintf("%s + %s %s", name, right->name,
+						right->kind->classes[rule->class[1]].name);
+	}
+	return name;
+}
+
+/* ---- measuring ----------------------------------------------------------- */
+
+typedef struct CountSlot
+{
+	uint32		hash;
+	uint32		count;
+} CountSlot;
+
+typedef struct Measure
+{
+	const SsotRecords *records;
+	int			sample;
+	uint32		mask;
+	CountSlot  *slots;
+	SsotBlocking *cheapest;		/* of the rules that cost too much */
+} Measure;
+
+/*
+ * Fill in what a rule covers and costs. The sample is the first records: their
+ * order is that of a hash.
+ */
+static void
+measure(const Measure *measure, SsotBlocking *rule)
+{
+	double		pairs = 0;
+	int			covered = 0;
+	int			most = 0;
+
+	memset(measure->slots, 0, sizeof(CountSlot) * ((Size) measure->mask + 1));
+	for (int r = 0; r < measure->sample; r++)
+	{
+		uint32		keys[SSOT_RULE_SLOTS];
+		int			n = ssot_rule_keys(measure->records, rule, r, keys);
+
+		covered += n > 0;
+		most = Max(most, n);
+		for (int k = 0; k < n; k++)
+		{
+			uint32		i = keys[k] & measure->mask;
+
+			while (measure->slots[i].hash != 0 && measure->slots[i].hash != keys[k])
+				i = (i + 1) & measure->mask;
+			measure->slots[i].hash = keys[k];
+			pairs += measure->slots[i].count++;
+		}
+	}
+	rule->nslots = Max(most, 1);
+	rule->coverage = (double) covered / Max(measure->sample, 1);
+	rule->cost = pairs / Max(measure->sample, 1) *
+		((double) measure->records->n / Max(measure->sample, 1));
+}
+
+static int
+class_use(const SsotRecords *records, int field, int class)
+{
+	return records->fields[field].kind->classes[class].use;
+}
+
+static int
+compare_cost(const ListCell *a, const ListCell *b)
+{
+	double		x = ((const SsotBlocking *) lfirst(a))->cost;
+	double		y = ((const SsotBlocking *) lfirst(b))->cost;
+
+	return x < y ? -1 : x > y ? 1 : 0;
+}
+
+static List *
+consider(List *rules, const Measure *m, SsotBlocking rule, double most_cost)
+{
+	CHECK_FOR_INTERRUPTS();
+	measure(m, &rule);
+	if (rule.coverage < MIN_COVERAGE)
+		return rules;
+
+	/* of those that cost too much, the cheapest, in case there is no other */
+	if (!rule.sorted && rule.cost > most_cost &&
+		(m->cheapest->nparts == 0 || rule.cost < m->cheapest->cost))
+		*m->cheapest = rule;
+	if (rule.sorted || rule.cost <= most_cost)
+	{
+		SsotBlocking *copy = palloc(sizeof(SsotBlocking));
+
+		*copy = rule;
+		rules = lappend(rules, copy);
+	}
+	return rules;
+}
+
+/* The rules that begin with a class: on its own, and with each of a later field. */
+static List *
+consider_class(List *rules, const Measure *m, int f, int c, double most_cost)
+{
+	const SsotRecords *records = m->records;
+	int			use = class_use(records, f, c);
+	SsotBlocking rule = {.nparts = 1,.field = {f},.class = {c}};
+
+	rule.sorted = (use & SSOT_KEY_SORTED) != 0;
+	if (use & (SSOT_KEY_ALONE | SSOT_KEY_SORTED))
+		rules = consider(rules, m, rule, most_cost);
+	if (!(use & SSOT_KEY_COMBINED))
+		return rules;
+	rule.nparts = 2;
+	rule.sorted = false;
+	for (int g = f + 1; g < records->nfields; g++)
+		for (int d = 0; d < records->fields[g].kind->nclasses; d++)
+			if (class_use(records, g, d) & SSOT_KEY_COMBINED)
+			{
+				rule.field[1] = g;
+				rule.class[1] = d;
+				rules = consider(rules, m, rule, most_cost);
+			}
+	return rules;
+}
+
+List *
+ssot_rules_derive(const SsotRecords *records, double most_cost)
+{
+	Measure		m = {.records = records,.sample = Min(records->n, SAMPLE)};
+	List	   *rules = NIL;
+	int			nkept = 0;
+	ListCell   *cell;
+
+	m.cheapest = palloc0(sizeof(SsotBlocking));
+	m.mask = SAMPLE * 2 * SSOT_RULE_SLOTS - 1;
+	m.slots = palloc(sizeof(CountSlot) * ((Size) m.mask + 1));
+	for (int f = 0; f < records->nfields; f++)
+		for (int c = 0; c < records->fields[f].kind->nclasses; c++)
+			rules = consider_class(rules, &m, f, c, most_cost);
+	pfree(m.slots);
+	foreach(cell, rules)
+		nkept += !((const SsotBlocking *) lfirst(cell))->sorted;
+	if (nkept == 0 && m.cheapest->nparts > 0)
+		rules = lappend(rules, m.cheapest);
+	list_sort(rules, compare_cost);
+	return rules;
+}

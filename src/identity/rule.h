@@ -1,0 +1,47 @@
+/*
+ * identity/rule.h
+ *		Blocking rules: under which keys records are brought together.
+ */
+#ifndef SSOT_RULE_H
+#define SSOT_RULE_H
+
+#include "identity/encode.h"
+
+#include "nodes/pg_list.h"
+
+/* Keys that one record may have under one rule. */
+#define SSOT_RULE_SLOTS		4
+
+/*
+ * Records that agree on a key of one class, or on a key of each of two classes
+ * of two fields, are compared. A rule on a sorted class compares neighbours.
+ */
+typedef struct SsotBlocking
+{
+	int			nparts;			/* 1 or 2 */
+	int			field[2];
+	int			class[2];
+	bool		sorted;
+	int			nslots;			/* keys per record, at most */
+	double		coverage;		/* share of records that have a key */
+	double		cost;			/* pairs per record, estimated */
+} SsotBlocking;
+
+/* All rules that the kinds' keys allow and that cost at most "most_cost" pairs
+ * per record; the cheapest first. */
+extern List *ssot_rules_derive(const SsotRecords *records, double most_cost);
+
+/*
+ * The keys of a record under a rule that is not sorted: hashes other than 0, at
+ * most SSOT_RULE_SLOTS, no two alike. Returns their number.
+ */
+extern int	ssot_rule_keys(const SsotRecords *records, const SsotBlocking *rule, int record,
+						   uint32 *keys);
+
+/* Do the records share a key of the rule? */
+extern bool ssot_rule_joins(const SsotRecords *records, const SsotBlocking *rule, int a, int b);
+
+/* "surname sound + year", for reports. */
+extern char *ssot_blocking_name(const SsotRecords *records, const SsotBlocking *rule);
+
+#endif							/* SSOT_RULE_H */

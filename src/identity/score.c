@@ -1,0 +1,156 @@
+/*
+ * identity/score.c
+ *		How much two records speak for being one thing.
+ *
+ * The weight of a pair is log2 of the prior odds plus, for each field that both
+ * have, the weight of its level: a look into a table. Agreement is worth more
+ * than the table says where few share what is agreed on, and less where many do
+ * (term frequency: Winkler 1989): the level's u is an average over all values,
+ * and is replaced by the share of records that have this one.
+ *
+ * Of a million records some ten million pairs are looked at and nearly all are
+ * nothing. So a pair is first credited with the best that its unequal fields
+ * could bring; comparing them takes from that, the most telling field first, and
+ * ends when too little is left.
+ */
+#include "postgres.h"
+
+#include "ssot.h"
+#include "identity/score.h"
+
+#include <math.h>
+
+/* How far rarity may move a weight, down and up. */
+#define MAX_LESS		8.0
+#define MAX_MORE		10.0
+
+/* The same for what unequal values agree on. */
+#define MAX_LESS_PART	5.0
+#define MAX_MORE_PART	5.0
+
+/*
+ * By value: others that have it are all but one of those that do, since the
+ * other one of the pair is among them.
+ */
+static float *
+weights_of_equal(const SsotValues *values, const SsotFieldModel *field, int n)
+{
+	float	   *weights = palloc_extended(sizeof(float) * values->nvalues, MCXT_ALLOC_HUGE);
+	double		have = Max(n - values->count[0], 1);
+	double		level = field->weight[field->nlevels];
+	double		average = log2(field->u[field->nlevels]);
+
+	weights[0] = 0;
+	for (int id = 1; id < values->nvalues; id++)
+	{
+		double		share = Max(values->count[id] - 1, 1) / have;
+		double		more = average - log2(share);
+
+		if ((values->kind->flags & SSOT_KIND_FREQUENCY) == 0)
+			more = 0;
+		weights[id] = level + Min(Max(more, -MAX_LESS), MAX_MORE);
+	}
+	return weights;
+}
+
+SsotScorer *
+ssot_scorer_create(SsotLeveler *leveler, const SsotModel *model)
+{
+	SsotScorer *scorer = palloc0(sizeof(SsotScorer));
+	double		spread[SSOT_MAX_FIELDS];
+
+	scorer->records = leveler->records;
+	scorer->model = model;
+	scorer->leveler = leveler;
+	scorer->base = log2(model->prior / (1 - model->prior));
+	for (int f = 0; f < model->nfields; f++)
+	{
+		const SsotValues *values = &leveler->records->fields[f];
+		const SsotFieldModel *field = &model->fields[f];
+		int			place = f;
+
+		scorer->equal[f] = weights_of_equal(values, field, leveler->records->n);
+		scorer->best_unequal[f] = field->weight[field->nlevels - 1];
+		if (values->kind->agreement != NULL)
+			scorer->best_unequal[f] += MAX_MORE_PART;
+		spread[f] = scorer->best_unequal[f] - field->weight[SSOT_LEVEL_DIFFERENT];
+		for (; place > 0 && spread[scorer->order[place - 1]] < spread[f]; place--)
+			scorer->order[place] = scorer->order[place - 1];
+		scorer->order[place] = f;
+	}
+	return scorer;
+}
+
+/* What unequal values, neither missing, add. */
+static double
+weight_of_unequal(const SsotScorer *scorer, int f, int a, int b, int *level)
+{
+	const SsotValues *values = &scorer->records->fields[f];
+	const SsotFieldModel *field = &scorer->model->fields[f];
+	double		weight;
+	uint64		token;
+
+	*level = ssot_compare_values(scorer->leveler, f, a, b);
+	weight = field->weight[*level];
+	if (*level == SSOT_LEVEL_DIFFERENT)
+		return values->kind->flags & SSOT_KIND_VETO ? -INFINITY : weight;
+	if (values->kind->agreement == NULL || field->reference[*level] == 0)
+		return weight;
+	token = values->kind->agreement(ssot_value(values, a), ssot_value(values, b), *level);
+	if (token != 0)
+	{
+		double		more = field->reference[*level] - log2(ssot_token_share(values->shares, token));
+
+		weight += Min(Max(more, -MAX_LESS_PART), MAX_MORE_PART);
+	}
+	return weight;
+}
+
+double
+ssot_score_field(const SsotScorer *scorer, int f, int a, int b, int *level)
+{
+	int			left = ssot_record(scorer->records, a)[f];
+	int			right = ssot_record(scorer->records, b)[f];
+
+	*level = SSOT_LEVEL_MISSING;
+	if (left == 0 || right == 0)
+		return 0;
+	if (left != right)
+		return weight_of_unequal(scorer, f, left, right, level);
+	*level = scorer->model->fields[f].nlevels;
+	return scorer->equal[f][left];
+}
+
+double
+ssot_score(const SsotScorer *scorer, int a, int b, double least)
+{
+	const int  *left = ssot_record(scorer->records, a);
+	const int  *right = ssot_record(scorer->records, b);
+	int			nfields = scorer->model->nfields;
+	int			open[SSOT_MAX_FIELDS];
+	int			nopen = 0;
+	double		weight = scorer->base;
+
+	for (int i = 0; i < nfields; i++)
+	{
+		int			f = scorer->order[i];
+
+		if (left[f] == 0 || right[f] == 0)
+			continue;
+		if (left[f] == right[f])
+			weight += scorer->equal[f][left[f]];
+		else
+		{
+			weight += scorer->best_unequal[f];
+			open[nopen++] = f;
+		}
+	}
+	for (int i = 0; i < nopen && weight >= least; i++)
+	{
+		int			f = open[i];
+		int			level;
+
+		weight += weight_of_unequal(scorer, f, left[f], right[f], &level) - scorer->best_unequal[f];
+	}
+	return weight;
+}

@@ -1,0 +1,40 @@
+/*
+ * identity/score.h
+ *		How much two records speak for being one thing.
+ */
+#ifndef SSOT_SCORE_H
+#define SSOT_SCORE_H
+
+#include "identity/model.h"
+
+typedef struct SsotScoredPair
+{
+	int			a;				/* a < b */
+	int			b;
+	float		weight;			/* log2 of the odds, prior included */
+} SsotScoredPair;
+
+typedef struct SsotScorer
+{
+	const SsotRecords *records;
+	const SsotModel *model;
+	SsotLeveler *leveler;
+	double		base;			/* log2 of the prior odds */
+	float	   *equal[SSOT_MAX_FIELDS]; /* by value: weight of agreeing on it */
+	double		best_unequal[SSOT_MAX_FIELDS];
+	int			order[SSOT_MAX_FIELDS]; /* the fields that tell most first */
+} SsotScorer;
+
+extern SsotScorer *ssot_scorer_create(SsotLeveler *leveler, const SsotModel *model);
+
+/*
+ * The weight of a pair; comparing ends as soon as it is known to be below
+ * "least", and then the result is some number below it. A field that vetoes gives
+ * -infinity.
+ */
+extern double ssot_score(const SsotScorer *scorer, int a, int b, double least);
+
+/* What one field adds. */
+extern double ssot_score_field(const SsotScorer *scorer, int field, int a, int b, int *level);
+
+#endif							/* SSOT_SCORE_H */

@@ -1,0 +1,87 @@
+/*
+ * identity/tokens.c
+ *		How often tokens occur in a field: a hash table of counts.
+ */
+#include "postgres.h"
+
+#include "ssot.h"
+#include "identity/encode.h"
+#include "identity/tokens.h"
+
+typedef struct TokenSlot
+{
+	uint64		token;
+	int			count;			/* 0: empty */
+} TokenSlot;
+
+struct SsotTokenShares
+{
+	TokenSlot  *slots;
+	uint64		mask;
+	uint64		used;
+	double		total;
+};
+
+static TokenSlot *
+allocate_slots(uint64 size)
+{
+	return palloc_extended(sizeof(TokenSlot) * size, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+}
+
+SsotTokenShares *
+ssot_token_shares_create(int total)
+{
+	SsotTokenShares *shares = palloc0(sizeof(SsotTokenShares));
+
+	shares->mask = 1023;
+	shares->slots = allocate_slots(1024);
+	shares->total = Max(total, 1);
+	return shares;
+}
+
+static TokenSlot *
+find_slot(const SsotTokenShares *shares, uint64 token)
+{
+	uint64		i = ssot_mix(token) & shares->mask;
+
+	while (shares->slots[i].count != 0 && shares->slots[i].token != token)
+		i = (i + 1) & shares->mask;
+	return &shares->slots[i];
+}
+
+static void
+enlarge(SsotTokenShares *shares)
+{
+	TokenSlot  *old = shares->slots;
+	uint64		size = shares->mask + 1;
+
+	shares->mask = size * 2 - 1;
+	shares->slots = allocate_slots(size * 2);
+	for (uint64 i = 0; i < size; i++)
+		if (old[i].count != 0)
+			*find_slot(shares, old[i].token) = old[i];
+	pfree(old);
+}
+
+void
+ssot_token_note(SsotTokenShares *shares, uint64 token, int count)
+{
+	TokenSlot  *slot = find_slot(shares, token);
+
+	if (count == 0)
+		return;
+	if (slot->count == 0)
+	{
+		slot->token = token;
+		shares->used++;
+	}
+	slot->count += count;
+	if (shares->used > shares->mask / 2)
+		enlarge(shares);
+}
+
+double
+ssot_token_share(const SsotTokenShares *shares, uint64 token)
+{
+	return Max(find_slot(shares, token)->count, 1) / shares->total;
+}

@@ -1,0 +1,152 @@
+/*
+ * identity/training.c
+ *		Drawing the pairs that the model is learnt from.
+ *
+ * Each blocking rule is a lens: among the pairs that it makes many are records
+ * of one thing, and the fields that the rule does not speak of show how records
+ * of one thing agree. Under each of several rules the blocks of a share of the
+ * keys are drawn, chosen by their hash, until there are some ten thousand
+ * pairs.
+ */
+#include "postgres.h"
+
+#include "ssot.h"
+#include "identity/model.h"
+#include "identity/radix.h"
+
+#include "miscadmin.h"
+
+#define MAX_RULES			14
+#define MAX_USES			5	/* of one field */
+#define ENOUGH_PAIRS		500.0
+#define PAIRS_PER_RULE		20000
+#define REACH				40	/* neighbours in a block that a record is
+								 * paired with */
+
+/* Rules that use the same fields, or that speak of one field again and again,
+ * show the same thing. */
+static bool
+shows_nothing_new(const SsotTraining *training, const SsotBlocking *rule)
+{
+	int			uses[2] = {0, 0};
+
+	for (int i = 0; i < training->nrules; i++)
+	{
+		const SsotBlocking *other = training->rules[i];
+
+		if (other->nparts == rule->nparts && other->field[0] == rule->field[0] &&
+			(rule->nparts < 2 || other->field[1] == rule->field[1]))
+			return true;
+		for (int p = 0; p < rule->nparts; p++)
+			for (int q = 0; q < other->nparts; q++)
+				uses[p] += rule->field[p] == other->field[q];
+	}
+	return uses[0] >= MAX_USES || uses[1] >= MAX_USES;
+}
+
+/*
+ * Which rules: the cheapest ones that make enough pairs. Among their pairs most
+ * are records of one thing, so that learning cannot mistake some other likeness
+ * (of living in one town) for the one that is looked for.
+ */
+static void
+choose_rules(SsotTraining *training, List *rules)
+{
+	double		enough = Min(ENOUGH_PAIRS, training->records->n / 50);
+
+	training->rules = palloc(sizeof(SsotBlocking *) * MAX_RULES);
+	for (; training->nrules == 0 && enough > 0.1; enough /= 10)
+	{
+		ListCell   *cell;
+
+		foreach(cell, rules)
+		{
+			const SsotBlocking *rule = lfirst(cell);
+
+			if (training->nrules < MAX_RULES && !rule->sorted &&
+				rule->cost * training->records->n >= enough && !shows_nothing_new(training, rule))
+				training->rules[training->nrules++] = rule;
+		}
+	}
+}
+
+static void
+add_draw(SsotLeveler *leveler, SsotTraining *training, int rule, int a, int b)
+{
+	SsotDraw   *draw;
+
+	if (ssot_in_one_group(training->records, a, b))
+		return;
+	if (training->ndraws == training->capacity)
+	{
+		training->capacity *= 2;
+		training->draws = repalloc_huge(training->draws, sizeof(SsotDraw) * training->capacity);
+	}
+	if ((training->ndraws & 0xFFF) == 0)
+		CHECK_FOR_INTERRUPTS();
+	draw = &training->draws[training->ndraws++];
+	draw->weight = draw->posterior = 0;
+	draw->a = Min(a, b);
+	draw->b = Max(a, b);
+	draw->rule = rule;
+	draw->pattern = ssot_pattern(leveler, draw->a, draw->b);
+}
+
+static void
+draw_rule(SsotLeveler *leveler, SsotTraining *training, int number)
+{
+	const SsotRecords *records = training->records;
+	const SsotBlocking *rule = training->rules[number];
+	double		pairs = rule->cost * records->n;
+	double		share = Min(1, PAIRS_PER_RULE / Max(pairs, 1));
+	uint32		limit = share >= 1 ? PG_UINT32_MAX : (uint32) (share * PG_UINT32_MAX);
+	int64		capacity = 1024;
+	int64		n = 0;
+	SsotBlockEntry *entries = palloc(sizeof(SsotBlockEntry) * capacity);
+	SsotBlockEntry *scratch;
+
+	training->drawn[number] = share;
+	for (int r = 0; r < records->n; r++)
+	{
+		uint32		keys[SSOT_RULE_SLOTS];
+		int			nkeys = ssot_rule_keys(records, rule, r, keys);
+
+		if ((r & 0xFFFF) == 0)
+			CHECK_FOR_INTERRUPTS();
+		for (int k = 0; k < nkeys; k++)
+			if (keys[k] * 2654435769u <= limit)
+			{
+				if (n == capacity)
+				{
+					capacity *= 2;
+					entries = repalloc_huge(entries, sizeof(SsotBlockEntry) * capacity);
+				}
+				entries[n++] = (SsotBlockEntry)
+				{
+					keys[k], r
+				};
+			}
+	}
+	scratch = palloc_extended(sizeof(SsotBlockEntry) * Max(n, 1), MCXT_ALLOC_HUGE);
+	ssot_radix_sort_blocks(entries, scratch, n);
+	for (int64 i = 0; i < n; i++)
+		for (int64 j = i + 1; j < n && j <= i + REACH && entries[j].hash == entries[i].hash; j++)
+			add_draw(leveler, training, number, entries[i].record, entries[j].record);
+	pfree(scratch);
+	pfree(entries);
+}
+
+SsotTraining *
+ssot_training_draw(SsotLeveler *leveler, List *rules)
+{
+	SsotTraining *training = palloc0(sizeof(SsotTraining));
+
+	training->records = leveler->records;
+	choose_rules(training, rules);
+	training->drawn = palloc0(sizeof(double) * (training->nrules + 1));
+	training->capacity = 1024;
+	training->draws = palloc(sizeof(SsotDraw) * training->capacity);
+	for (int i = 0; i < training->nrules; i++)
+		draw_rule(leveler, training, i);
+	return training;
+}

@@ -1,0 +1,395 @@
+/*
+ * match.c
+ *		ssot.match and what goes with it: the matching engine on any relation.
+ */
+#include "postgres.h"
+
+#include "ssot.h"
+#include "common/ident.h"
+#include "match_table.h"
+
+#include "access/tupdesc.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#include "entity/json.h"
+
+PG_FUNCTION_INFO_V1(ssot_match);
+PG_FUNCTION_INFO_V1(ssot_match_pairs);
+PG_FUNCTION_INFO_V1(ssot_match_model);
+PG_FUNCTION_INFO_V1(ssot_match_blocking);
+PG_FUNCTION_INFO_V1(ssot_match_kinds);
+
+/* What the four functions have in common: the outcome of a run. */
+typedef struct Run
+{
+	SsotMatchTable table;
+	SsotMatchOptions options;
+	SsotMatching *matching;
+} Run;
+
+static char *
+key_expression(const SsotMatchTable *table, ArrayType *array)
+{
+	Datum	   *elements;
+	bool	   *nulls;
+	int			n;
+	StringInfoData sql;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &n);
+	if (n == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("matching needs at least one key column"),
+				 errhint("Name the key columns, for example key => '{id}'.")));
+	initStringInfo(&sql);
+	for (int i = 0; i < n; i++)
+	{
+		char	   *column = nulls[i] ? pstrdup("") : TextDatumGetCString(elements[i]);
+
+		if (get_attnum(table->relid, column) <= 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("column \"%s\" does not exist in \"%s\"", column, get_rel_name(table->relid)),
+					 errhint("key names columns of the relation.")));
+		if (n == 1)
+			ssot_sql_append(&sql, "t.%I::pg_catalog.text", column);
+		else
+			ssot_sql_append(&sql, "%spg_catalog.replace(pg_catalog.replace(t.%I::pg_catalog.text,"
+							" '\\', '\\\\'), '|', '\\|')", i == 0 ? "" : " || '|' || ", column);
+	}
+	return sql.data;
+}
+
+static double
+probability_argument(FunctionCallInfo fcinfo, int number, const char *name)
+{
+	double		value = PG_GETARG_FLOAT8(number);
+
+	if (!(value > 0 && value < 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be a probability between 0 and 1", name)));
+	return value;
+}
+
+static void
+check_relation(Oid relid)
+{
+	char		kind = get_rel_relkind(relid);
+
+	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE &&
+		kind != RELKIND_VIEW && kind != RELKIND_MATVIEW && kind != RELKIND_FOREIGN_TABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("the rows of \"%s\" cannot be matched", get_rel_name(relid)),
+				 errhint("Tables, views, materialized views and foreign tables can.")));
+}
+
+/*
+ * Arguments of all four: (relation regclass, key text[], compare jsonb,
+ * one_per text, match float8, review float8, max_cluster int).
+ */
+static Run *
+run(FunctionCallInfo fcinfo)
+{
+	Run		   *run = palloc0(sizeof(Run));
+	SsotMatchTable *table = &run->table;
+
+	for (int i = 0; i < 7; i++)
+		if (PG_ARGISNULL(i) && i != 3)
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("matching needs a relation, its key, and what to compare"),
+					 errhint("For example ssot.match('crm.contact', '{id}', '{\"name\": \"text\", \"born\": \"date\"}').")));
+	table->relid = PG_GETARG_OID(0);
+	check_relation(table->relid);
+	table->key_sql = key_expression(table, PG_GETARG_ARRAYTYPE_P(1));
+	ssot_match_declare(table, PG_GETARG_JSONB_P(2));
+	if (!PG_ARGISNULL(3))
+	{
+		table->group_column = text_to_cstring(PG_GETARG_TEXT_PP(3));
+		if (get_attnum(table->relid, table->group_column) <= 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("column \"%s\" does not exist in \"%s\"", table->group_column,
+							get_rel_name(table->relid)),
+					 errhint("one_per names the column that tells which system a row comes from.")));
+	}
+	run->options.match = probability_argument(fcinfo, 4, "match");
+	run->options.review = probability_argument(fcinfo, 5, "review");
+	run->options.max_cluster = PG_GETARG_INT32(6);
+	ssot_match_read(table);
+	run->matching = ssot_match_records(table->records, &run->options);
+	return run;
+}
+
+static Datum
+key_datum(const Run *run, int record)
+{
+	const SsotMatchTable *table = &run->table;
+	int			i = table->records->arrival[record];
+
+	return PointerGetDatum(cstring_to_text_with_len(table->key_bytes + table->key_start[i],
+													table->key_start[i + 1] - table->key_start[i]));
+}
+
+/* Are the key bytes of one record before those of another? */
+static bool
+key_before(const Run *run, int a, int b)
+{
+	const SsotMatchTable *table = &run->table;
+	int			i = table->records->arrival[a];
+	int			j = table->records->arrival[b];
+	Size		left = table->key_start[i + 1] - table->key_start[i];
+	Size		right = table->key_start[j + 1] - table->key_start[j];
+	int			order = memcmp(table->key_bytes + table->key_start[i],
+							   table->key_bytes + table->key_start[j], Min(left, right));
+
+	return order < 0 || (order == 0 && left < right);
+}
+
+/* What was not done in full is said. */
+static void
+report(const Run *run)
+{
+	const SsotMatching *matching = run->matching;
+
+	for (int f = 0; f < run->table.nfields; f++)
+		if (run->table.records->fields[f].ncut > 0)
+			ereport(NOTICE,
+					(errmsg("%d different values of \"%s\" are longer than %d bytes and were compared by their beginning",
+							run->table.records->fields[f].ncut, run->table.names[f], SSOT_VALUE_MAX)));
+	for (int i = 0; matching->blocks != NULL && i < matching->blocks->nrules; i++)
+	{
+		const SsotRuleBlocks *rule = &matching->blocks->rules[i];
+
+		if (rule->oversized > 0)
+			ereport(NOTICE,
+					(errmsg("%d keys by %s are shared by more than %d records each",
+							rule->oversized, ssot_blocking_name(run->table.records, rule->rule), SSOT_MAX_BLOCK),
+					 errdetail("Their " INT64_FORMAT " records were compared with their neighbours in another order only.",
+							   rule->oversized_records)));
+	}
+	if (matching->gathering.refused_size > 0)
+		ereport(NOTICE,
+				(errmsg(INT64_FORMAT " pairs were not joined because the cluster would have had more than %d records",
+						matching->gathering.refused_size, run->options.max_cluster),
+				 errhint("Raise max_cluster if so many records can be one thing.")));
+}
+
+/*
+ * ssot.match(...) returns (key text, cluster text)
+ *
+ * The cluster is called by the least of its keys.
+ */
+Datum
+ssot_match(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Run		   *outcome;
+	int		   *least;
+	int			n;
+	MemoryContext row;
+	MemoryContext old;
+
+	InitMaterializedSRF(fcinfo, 0);
+	outcome = run(fcinfo);
+	n = outcome->table.records->n;
+	least = palloc_extended(sizeof(int) * Max(n, 1), MCXT_ALLOC_HUGE);
+	for (int i = 0; i < n; i++)
+		least[i] = i;
+	for (int i = 0; i < n; i++)
+	{
+		int			root = outcome->matching->gathering.cluster[i];
+
+		if (key_before(outcome, i, least[root]))
+			least[root] = i;
+	}
+	row = AllocSetContextCreate(CurrentMemoryContext, "row", ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(row);
+	for (int i = 0; i < n; i++)
+	{
+		Datum		values[2];
+		bool		nulls[2] = {false, false};
+
+		CHECK_FOR_INTERRUPTS();
+		values[0] = key_datum(outcome, i);
+		values[1] = key_datum(outcome, least[outcome->matching->gathering.cluster[i]]);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+		MemoryContextReset(row);
+	}
+	MemoryContextSwitchTo(old);
+	report(outcome);
+	return (Datum) 0;
+}
+
+/* {"surname": "close", "born": "equal"} */
+static Datum
+evidence_datum(const Run *run, int a, int b)
+{
+	JsonbParseState *state = NULL;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (int f = 0; f < run->table.nfields; f++)
+	{
+		int			level;
+
+		ssot_score_field(run->matching->scorer, f, a, b, &level);
+		ssot_json_key(&state, run->table.names[f]);
+		ssot_json_text(&state, WJB_VALUE, level == SSOT_LEVEL_MISSING ? "missing" :
+					   run->table.kinds[f]->levels[level - 1]);
+	}
+	return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
+}
+
+/*
+ * ssot.match_pairs(...) returns (left_key text, right_key text, weight float8,
+ * probability float8, evidence jsonb, joined boolean)
+ */
+Datum
+ssot_match_pairs(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Run		   *outcome;
+	MemoryContext row;
+	MemoryContext old;
+
+	InitMaterializedSRF(fcinfo, 0);
+	outcome = run(fcinfo);
+	row = AllocSetContextCreate(CurrentMemoryContext, "row", ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(row);
+	for (int64 i = 0; i < outcome->matching->npairs; i++)
+	{
+		const SsotScoredPair *pair = &outcome->matching->pairs[i];
+		const int  *cluster = outcome->matching->gathering.cluster;
+		bool		swap = key_before(outcome, pair->b, pair->a);
+		Datum		values[6];
+		bool		nulls[6] = {0};
+
+		CHECK_FOR_INTERRUPTS();
+		if (i > 0 && pair->a == pair[-1].a && pair->b == pair[-1].b)
+			continue;			/* found twice, in an oversized block */
+		values[0] = key_datum(outcome, swap ? pair->b : pair->a);
+		values[1] = key_datum(outcome, swap ? pair->a : pair->b);
+		values[2] = Float8GetDatum(pair->weight);
+		values[3] = Float8GetDatum(ssot_probability(pair->weight));
+		values[4] = evidence_datum(outcome, pair->a, pair->b);
+		values[5] = BoolGetDatum(cluster[pair->a] == cluster[pair->b]);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+		MemoryContextReset(row);
+	}
+	MemoryContextSwitchTo(old);
+	report(outcome);
+	return (Datum) 0;
+}
+
+/*
+ * ssot.match_model(...) returns (field text, kind text, level_number int,
+ * level text, m float8, u float8, weight float8): what was learnt. The prior
+ * is the row without a field.
+ */
+Datum
+ssot_match_model(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Run		   *outcome;
+	const SsotModel *model;
+	Datum		values[7];
+	bool		prior_nulls[7] = {true, true, true, true, false, true, false};
+
+	InitMaterializedSRF(fcinfo, 0);
+	outcome = run(fcinfo);
+	model = outcome->matching->model;
+	values[4] = Float8GetDatum(model->prior);
+	values[6] = Float8GetDatum(outcome->matching->scorer->base);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, prior_nulls);
+	for (int f = 0; f < model->nfields; f++)
+		for (int l = 1; l <= model->fields[f].nlevels; l++)
+		{
+			bool		nulls[7] = {0};
+
+			values[0] = CStringGetTextDatum(outcome->table.names[f]);
+			values[1] = CStringGetTextDatum(outcome->table.kinds[f]->name);
+			values[2] = Int32GetDatum(l);
+			values[3] = CStringGetTextDatum(outcome->table.kinds[f]->levels[l - 1]);
+			values[4] = Float8GetDatum(model->fields[f].m[l]);
+			values[5] = Float8GetDatum(model->fields[f].u[l]);
+			values[6] = Float8GetDatum(model->fields[f].weight[l]);
+			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+		}
+	return (Datum) 0;
+}
+
+/*
+ * ssot.match_blocking(...) returns (rule text, coverage float8, pairs bigint,
+ * oversized int, oversized_records bigint): how records were brought together.
+ */
+Datum
+ssot_match_blocking(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Run		   *outcome;
+	Datum		values[5];
+	bool		nulls[5] = {0};
+
+	InitMaterializedSRF(fcinfo, 0);
+	outcome = run(fcinfo);
+	if (outcome->matching->blocks == NULL)
+	{
+		values[0] = CStringGetTextDatum("(all pairs)");
+		values[1] = Float8GetDatum(1);
+		values[2] = Int64GetDatum(outcome->matching->compared);
+		values[3] = Int32GetDatum(0);
+		values[4] = Int64GetDatum(0);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+		return (Datum) 0;
+	}
+	for (int i = 0; i < outcome->matching->blocks->nrules; i++)
+	{
+		const SsotRuleBlocks *rule = &outcome->matching->blocks->rules[i];
+
+		values[0] = CStringGetTextDatum(ssot_blocking_name(outcome->table.records, rule->rule));
+		values[1] = Float8GetDatum(rule->rule->coverage);
+		values[2] = Int64GetDatum(rule->pairs);
+		values[3] = Int32GetDatum(rule->oversized);
+		values[4] = Int64GetDatum(rule->oversized_records);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/*
+ * ssot.match_kinds() returns (kind text, description text, levels text[])
+ */
+Datum
+ssot_match_kinds(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	const SsotKind *const *kinds;
+	int			count;
+
+	InitMaterializedSRF(fcinfo, 0);
+	kinds = ssot_kinds(&count);
+	for (int i = 0; i < count; i++)
+	{
+		Datum		levels[SSOT_MAX_LEVEL];
+		Datum		values[3];
+		bool		nulls[3] = {0};
+
+		for (int l = 0; l < kinds[i]->nlevels; l++)
+			levels[l] = CStringGetTextDatum(kinds[i]->levels[l]);
+		values[0] = CStringGetTextDatum(kinds[i]->name);
+		values[1] = CStringGetTextDatum(kinds[i]->description);
+		values[2] = PointerGetDatum(construct_array(levels, kinds[i]->nlevels, TEXTOID, -1, false,
+													TYPALIGN_INT));
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}

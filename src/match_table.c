@@ -1,0 +1,324 @@
+/*
+ * match_table.c
+ *		Reading any relation into the matching engine.
+ *
+ * The rows come by one query whose columns are all text:
+ *
+ *		SELECT t.id::text, t.source::text, t.name::text,
+ *			   concat_ws-like: coalesce(t.given::text, '') || E'\x1f' || coalesce(t.family::text, '')
+ *		  FROM crm.contact AS t
+ *
+ * A row without a key is an error: what comes out is told by keys.
+ */
+#include "postgres.h"
+
+#include "ssot.h"
+#include "common/ident.h"
+#include "common/query.h"
+#include "common/settings.h"
+#include "entity/json.h"
+#include "match_table.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+/* Groups are bits. */
+#define MAX_GROUPS	64
+
+/* ---- what is compared ---------------------------------------------------- */
+
+static const SsotKind *
+find_kind(const char *name, const char *field)
+{
+	const SsotKind *kind = ssot_kind_find(name);
+	const SsotKind *const *kinds;
+	StringInfoData list;
+	int			count;
+
+	if (kind != NULL)
+		return kind;
+	kinds = ssot_kinds(&count);
+	initStringInfo(&list);
+	for (int i = 0; i < count; i++)
+		appendStringInfo(&list, "%s%s", i == 0 ? "" : ", ", kinds[i]->name);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("there is no comparison kind \"%s\"", name),
+			 errdetail("It is asked for by \"%s\" in compare.", field),
+			 errhint("The kinds are %s.", list.data)));
+}
+
+static List *
+field_columns(const SsotMatchTable *table, const JsonbValue *value, const char *field)
+{
+	List	   *columns = NIL;
+	JsonbIterator *iterator;
+	JsonbIteratorToken token;
+	JsonbValue	element;
+
+	if (value->type != jbvBinary || !JsonContainerIsArray(value->val.binary.data))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"fields\" of \"%s\" in compare is not a list of columns", field),
+				 errhint("Write {\"kind\": \"person_name\", \"fields\": [\"given_name\", \"family_name\"]}.")));
+	iterator = JsonbIteratorInit(value->val.binary.data);
+	while ((token = JsonbIteratorNext(&iterator, &element, true)) != WJB_DONE)
+		if (token == WJB_ELEM)
+			columns = lappend(columns, ssot_json_string(&element, psprintf("\"fields\" of \"%s\" in compare", field)));
+	return columns;
+}
+
+static void
+check_columns(const SsotMatchTable *table, List *columns)
+{
+	ListCell   *cell;
+
+	foreach(cell, columns)
+		if (get_attnum(table->relid, lfirst(cell)) <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" does not exist in \"%s\"", (char *) lfirst(cell),
+						get_rel_name(table->relid)),
+				 errhint("compare names columns of the relation, or gives their list as \"fields\".")));
+}
+
+static void
+declare_field(SsotMatchTable *table, const SsotPair *pair)
+{
+	const char *kind = NULL;
+	List	   *columns = list_make1(pair->name);
+	int			f = table->nfields++;
+
+	if (pair->value.type == jbvBinary)
+	{
+		ListCell   *cell;
+
+		foreach(cell, ssot_json_pairs(&pair->value, psprintf("\"%s\" in compare", pair->name)))
+		{
+			SsotPair   *member = lfirst(cell);
+
+			if (strcmp(member->name, "kind") == 0)
+				kind = ssot_json_string(&member->value, psprintf("the kind of \"%s\" in compare", pair->name));
+			else if (strcmp(member->name, "fields") == 0)
+				columns = field_columns(table, &member->value, pair->name);
+			else
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("\"%s\" in compare has an unknown member \"%s\"", pair->name, member->name),
+						 errhint("The members are \"kind\" and \"fields\".")));
+		}
+	}
+	else
+		kind = ssot_json_string(&pair->value, psprintf("\"%s\" in compare", pair->name));
+	if (kind == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" in compare has no kind", pair->name)));
+	table->kinds[f] = find_kind(kind, pair->name);
+	table->names[f] = pair->name;
+	table->columns[f] = columns;
+	check_columns(table, columns);
+}
+
+void
+ssot_match_declare(SsotMatchTable *table, Jsonb *compare)
+{
+	JsonbValue	root;
+	List	   *pairs;
+	ListCell   *cell;
+
+	JsonbToJsonbValue(compare, &root);
+	pairs = ssot_json_pairs(&root, "compare");
+	if (pairs == NIL || list_length(pairs) > SSOT_MAX_FIELDS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("compare must name one to %d comparisons", SSOT_MAX_FIELDS),
+				 errhint("For example {\"name\": \"company\", \"postcode\": \"postcode\"}.")));
+	foreach(cell, pairs)
+		declare_field(table, lfirst(cell));
+}
+
+/* ---- reading ------------------------------------------------------------- */
+
+typedef struct Reading
+{
+	SsotMatchTable *table;
+	SsotEncoder *encoder;
+	Size		key_bytes;		/* allocated */
+	int			key_capacity;
+	int			n;
+	MemoryContext row_context;
+	uint64		groups[MAX_GROUPS]; /* hashes of their names */
+	int			ngroups;
+} Reading;
+
+static void
+keep_key(Reading *reading, const char *key, int len)
+{
+	SsotMatchTable *table = reading->table;
+	Size		start = table->key_start[reading->n];
+
+	if (start + len > reading->key_bytes)
+	{
+		reading->key_bytes = Max(reading->key_bytes * 2, start + len);
+		table->key_bytes = repalloc_huge(table->key_bytes, reading->key_bytes);
+	}
+	memcpy(table->key_bytes + start, key, len);
+	reading->n++;
+	if (reading->n == reading->key_capacity)
+	{
+		reading->key_capacity *= 2;
+		table->key_start = repalloc_huge(table->key_start,
+										 sizeof(Size) * (reading->key_capacity + 1));
+	}
+	table->key_start[reading->n] = start + len;
+}
+
+/* A text of a slot's column, NULL if it is null. */
+static const char *
+slot_text(TupleTableSlot *slot, int column, int *len)
+{
+	text	   *value;
+
+	if (slot->tts_isnull[column])
+		return NULL;
+	value = DatumGetTextPP(slot->tts_values[column]);
+	*len = VARSIZE_ANY_EXHDR(value);
+	return VARDATA_ANY(value);
+}
+
+/* The bit of a group, by its name. */
+static uint64
+group_bit(Reading *reading, const char *name, int len)
+{
+	uint64		hash = ssot_hash_text(name, len);
+	int			i = 0;
+
+	while (i < reading->ngroups && reading->groups[i] != hash)
+		i++;
+	if (i == MAX_GROUPS)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("column \"%s\" has more than %d values", reading->table->group_column, MAX_GROUPS),
+				 errhint("one_per names the column that tells which system a row comes from.")));
+	if (i == reading->ngroups)
+		reading->groups[reading->ngroups++] = hash;
+	return UINT64CONST(1) << i;
+}
+
+static bool
+read_row(TupleTableSlot *slot, void *arg)
+{
+	Reading    *reading = arg;
+	SsotMatchTable *table = reading->table;
+	MemoryContext old;
+	const char *texts[SSOT_MAX_FIELDS];
+	int			lengths[SSOT_MAX_FIELDS];
+	const char *key;
+	const char *group;
+	int			key_len;
+	int			group_len;
+	uint64		groups;
+
+	if ((reading->n & 0xFFF) == 0)
+		CHECK_FOR_INTERRUPTS();
+	slot_getallattrs(slot);
+	old = MemoryContextSwitchTo(reading->row_context);
+	key = slot_text(slot, 0, &key_len);
+	if (key == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("a row of \"%s\" has no key", get_rel_name(table->relid)),
+				 errhint("Name key columns that are never null.")));
+	group = slot_text(slot, 1, &group_len);
+	groups = group == NULL ? 0 : group_bit(reading, group, group_len);
+	for (int f = 0; f < table->nfields; f++)
+		texts[f] = slot_text(slot, f + 2, &lengths[f]);
+	MemoryContextSwitchTo(old);
+	keep_key(reading, key, key_len);
+	ssot_encoder_add(reading->encoder, ssot_mix(ssot_hash_text(key, key_len)), groups,
+					 texts, lengths);
+	if ((reading->n & 0xFF) == 0)
+		MemoryContextReset(reading->row_context);
+	return true;
+}
+
+/* The columns of one comparison as one text. */
+static void
+append_field(StringInfo sql, List *columns)
+{
+	ListCell   *cell;
+
+	if (list_length(columns) == 1)
+	{
+		ssot_sql_append(sql, "t.%I::pg_catalog.text", linitial(columns));
+		return;
+	}
+	appendStringInfoString(sql, "NULLIF(");
+	foreach(cell, columns)
+		ssot_sql_append(sql, "%scoalesce(t.%I::pg_catalog.text, '')",
+						cell == list_head(columns) ? "" : " || E'\\x1f' || ", lfirst(cell));
+	ssot_sql_append(sql, ", pg_catalog.repeat(E'\\x1f', %d))", list_length(columns) - 1);
+}
+
+static void
+refuse_repeated_keys(const SsotMatchTable *table)
+{
+	const SsotRecords *records = table->records;
+
+	for (int i = 1; i < records->n; i++)
+	{
+		int			a = records->arrival[i - 1];
+		int			b = records->arrival[i];
+		Size		len = table->key_start[a + 1] - table->key_start[a];
+
+		if (records->key_hash[i] == records->key_hash[i - 1] &&
+			len == table->key_start[b + 1] - table->key_start[b] &&
+			memcmp(table->key_bytes + table->key_start[a], table->key_bytes + table->key_start[b], len) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNIQUE_VIOLATION),
+					 errmsg("key \"%s\" occurs more than once in \"%s\"",
+							pnstrdup(table->key_bytes + table->key_start[a], len),
+							get_rel_name(table->relid)),
+					 errhint("Name columns that identify a row.")));
+	}
+}
+
+void
+ssot_match_read(SsotMatchTable *table)
+{
+	Reading		reading = {.table = table,.key_bytes = 8192,.key_capacity = 1024};
+	StringInfoData sql;
+	SsotStatement statement = {.read_only = true};
+	int			level;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT %s, ", table->key_sql);
+	if (table->group_column == NULL)
+		appendStringInfoString(&sql, "NULL::pg_catalog.text");
+	else
+		ssot_sql_append(&sql, "t.%I::pg_catalog.text", table->group_column);
+	for (int f = 0; f < table->nfields; f++)
+	{
+		appendStringInfoString(&sql, ", ");
+		append_field(&sql, table->columns[f]);
+	}
+	ssot_sql_append(&sql, " FROM %T AS t", ssot_relation_name(table->relid));
+
+	reading.encoder = ssot_encoder_create(table->nfields, table->kinds, table->names);
+	table->key_bytes = palloc(reading.key_bytes);
+	table->key_start = palloc(sizeof(Size) * (reading.key_capacity + 1));
+	table->key_start[0] = 0;
+	reading.row_context = AllocSetContextCreate(CurrentMemoryContext, "row of a relation to match",
+												ALLOCSET_DEFAULT_SIZES);
+	statement.sql = sql.data;
+	level = ssot_settings_begin(false);
+	ssot_statement_each(&statement, read_row, &reading);
+	ssot_settings_end(level);
+	MemoryContextDelete(reading.row_context);
+	table->records = ssot_encoder_finish(reading.encoder);
+	refuse_repeated_keys(table);
+}
