@@ -5,14 +5,14 @@
 --     I.1  common: schema and shared sequences
 --     I.2  entity: systems, entities, sources, fields, code lists
 --     I.3  golden: clock, merged ids, held merges, matching, decisions about linking, moved references, retirements
---     I.4  ingest: state of sources
+--     I.4  ingest: state of sources, queue of changes
 --     I.5  reconcile: runs and schedules
 --     I.6  text: words that count as blank
 --     I.7  drift: what a difference is
 --   PART II  what can be replaced: functions, views, triggers, grants.
 --     II.1  text: normalisation, blank-ness, validators, countries, phones, similarity
 --     II.2  entity: the Entity Map (systems, entities, sources, authority, code lists)
---     II.3  ingest: quarantine
+--     II.3  ingest: quarantine, change capture
 --     II.4  golden: clock, history, as-of, pins, merging and splitting, survivorship, lineage
 --     II.5  drift: open differences and their verification
 --     II.6  reconcile: running, progress, schedules; matching any relation
@@ -125,6 +125,9 @@ CREATE TABLE ssot.source (
     level         text,
     how           text,
     max_lag       interval NOT NULL DEFAULT '1 day' CHECK (max_lag >= '0'),
+    reading       text NOT NULL DEFAULT 'full' CHECK (reading IN ('full', 'capture', 'watermark')),
+    overlap       interval NOT NULL DEFAULT '1 hour' CHECK (overlap >= '0'),
+    full_every    interval CHECK (full_every > '0'),
     mapping       jsonb NOT NULL DEFAULT '{}',
     compiled      jsonb NOT NULL DEFAULT '{}',
     map_version   bigint NOT NULL DEFAULT 1,
@@ -147,6 +150,9 @@ COMMENT ON COLUMN ssot.source.grain IS 'part: several rows of one key are summed
 COMMENT ON COLUMN ssot.source.level IS 'Names the level below the entity at which this source''s records sit; NULL at the entity''s own';
 COMMENT ON COLUMN ssot.source.how IS 'How the data gets here, in words (replication)';
 COMMENT ON COLUMN ssot.source.max_lag IS 'How far this source may lag behind before a difference stops being a matter of timing';
+COMMENT ON COLUMN ssot.source.reading IS 'What a run reads: full, everything; capture, the keys that triggers on the relation have noted; watermark, the rows whose source time is late enough. Written by ssot.set_reading';
+COMMENT ON COLUMN ssot.source.overlap IS 'watermark: how far before the latest source time a run reads again';
+COMMENT ON COLUMN ssot.source.full_every IS 'capture, watermark: a run reads everything when the last time is this long ago; NULL: only when it must';
 COMMENT ON COLUMN ssot.source.mapping IS 'The mapping as it was declared: key, keys, links, fields, filter, updated_at, deleted, merged_into, on_error';
 COMMENT ON COLUMN ssot.source.compiled IS 'The same with every expression qualified, so that no later search path changes its meaning';
 COMMENT ON COLUMN ssot.source.map_version IS 'Grows when the mapping or a code list changes; the next run then reads every row anew';
@@ -381,7 +387,7 @@ COMMENT ON COLUMN ssot.match_pair.first_seen IS 'Since when the pair waits, on t
 
 
 -- ============================================================================
--- I.4  ingest: state of sources
+-- I.4  ingest: state of sources, queue of changes
 -- ============================================================================
 
 
@@ -392,7 +398,9 @@ CREATE TABLE ssot.source_state (
     data_through  timestamptz,
     rows_read     bigint NOT NULL,
     records       bigint NOT NULL,
-    quarantined   bigint NOT NULL
+    quarantined   bigint NOT NULL,
+    full_at       timestamptz,
+    shape         bigint
 );
 SELECT pg_catalog.pg_extension_config_dump('ssot.source_state', '');
 COMMENT ON TABLE ssot.source_state IS 'What the last run learned of each source. A source that was never read has no row.';
@@ -403,6 +411,20 @@ COMMENT ON COLUMN ssot.source_state.data_through IS 'The time through which the 
 COMMENT ON COLUMN ssot.source_state.rows_read IS 'Rows that the source held';
 COMMENT ON COLUMN ssot.source_state.records IS 'Records in force after that run';
 COMMENT ON COLUMN ssot.source_state.quarantined IS 'Rows in quarantine after that run';
+COMMENT ON COLUMN ssot.source_state.full_at IS 'When the source was last read in full; kept where ssot.set_reading says that runs need not';
+COMMENT ON COLUMN ssot.source_state.shape IS 'Hash of the relations and capture triggers as they were then: while it is the same, the triggers have missed nothing';
+
+CREATE TABLE ssot.change_queue (
+    source_id integer NOT NULL,
+    relation  oid NOT NULL,
+    changed   text[]
+);
+SELECT pg_catalog.pg_extension_config_dump('ssot.change_queue', '');
+CREATE INDEX change_queue_source_idx ON ssot.change_queue (source_id);
+COMMENT ON TABLE ssot.change_queue IS 'Keys of rows that were written in relations with change capture since the last run that saw them. Written by the trigger function ssot.capture_change as the owner of this table; a run deletes what it has seen.';
+COMMENT ON COLUMN ssot.change_queue.source_id IS 'The source whose keys these are';
+COMMENT ON COLUMN ssot.change_queue.relation IS 'The table or partition that was written';
+COMMENT ON COLUMN ssot.change_queue.changed IS 'Key columns of the rows before and after, as text, one row after the other; NULL: anything may have changed';
 
 -- end of I.4
 
@@ -932,6 +954,16 @@ RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_drop_source'
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ssot.drop_source(regclass, text) IS 'Takes a source away. Its records move to the source history at once; golden records change when the next run settles them without it. Its row in ssot.source stays, renamed to "<name> (dropped <number>)" and without a relation, because the history names it. A source declared anew later starts without links, so its records become new golden records unless others link them: change a source with ssot.alter_source. You must own the entity''s table. Waits for a running reconciliation of the entity.';
 
+CREATE FUNCTION ssot.set_reading(
+    entity regclass,
+    source text,
+    reading text,
+    full_every interval DEFAULT NULL,
+    overlap interval DEFAULT NULL)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_set_reading'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.set_reading(regclass, text, text, interval, interval) IS 'Says how much of a source a run reads. full: every row, which is how a source begins. capture: only the keys that were written since; triggers on the relation and its partitions note them in ssot.change_queue, whoever writes. The key must consist of columns. Refused, with the reason, on views, foreign tables, unlogged tables and targets of a subscription. A run reads everything where it cannot rely on the triggers: the first time, after TRUNCATE, after the relation was made anew or altered, after a trigger was dropped or disabled; it puts them back if whoever runs owns the relation. watermark: the rows whose updated_at is later than the latest seen less overlap (default 1 hour), and those without one; a key that vanished is noticed by the next run that reads everything. full_every: how often that is at least (watermark: 1 day by default; capture: only when it must). You must own the entity''s table, and for capture the relation, which is locked in SHARE ROW EXCLUSIVE mode. Waits for a running reconciliation of the entity.';
+
 CREATE FUNCTION ssot.set_value_map(entity regclass, source text, field text, map jsonb)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_set_value_map'
 SET search_path = pg_catalog, pg_temp;
@@ -1209,6 +1241,8 @@ CREATE TRIGGER match_model_follows AFTER UPDATE OF entity OR DELETE ON ssot.enti
     FOR EACH ROW EXECUTE FUNCTION ssot.follow_name('match_model', 'entity');
 CREATE TRIGGER match_pair_follows AFTER UPDATE OF entity OR DELETE ON ssot.entity
     FOR EACH ROW EXECUTE FUNCTION ssot.follow_name('match_pair', 'entity');
+CREATE TRIGGER change_queue_follows AFTER UPDATE OF source_id OR DELETE ON ssot.source
+    FOR EACH ROW EXECUTE FUNCTION ssot.follow_name('change_queue', 'source_id');
 CREATE TRIGGER value_map_follows AFTER UPDATE OF source_id OR DELETE ON ssot.source
     FOR EACH ROW EXECUTE FUNCTION ssot.follow_name('value_map', 'source_id');
 CREATE TRIGGER source_state_follows AFTER UPDATE OF source_id OR DELETE ON ssot.source
@@ -1218,7 +1252,7 @@ CREATE TRIGGER source_state_follows AFTER UPDATE OF source_id OR DELETE ON ssot.
 
 
 -- ============================================================================
--- II.3  ingest: quarantine
+-- II.3  ingest: quarantine, change capture
 -- ============================================================================
 
 
@@ -1272,6 +1306,11 @@ COMMENT ON COLUMN ssot.held.records IS 'The system records that it was made of';
 COMMENT ON COLUMN ssot.held.first_seen IS 'Since when it is held';
 
 GRANT SELECT ON ssot.quarantine, ssot.held TO PUBLIC;
+
+CREATE FUNCTION ssot.capture_change()
+RETURNS trigger LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_capture_change'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.capture_change() IS 'Trigger that ssot.set_reading puts on the relation of a source: notes which keys were written. First argument: number of the source; the others: its key columns.';
 
 -- end of II.3
 
@@ -1689,6 +1728,7 @@ REVOKE ALL ON FUNCTION
     ssot.alter_source(regclass, text, text, text, jsonb, jsonb, jsonb, text, text, jsonb, text, text, jsonb, boolean, text, text, interval, text, text, text, integer, text),
     ssot.alter_source(regclass, text, text, text[], jsonb, jsonb, jsonb, text, text, jsonb, text, text, jsonb, boolean, text, text, interval, text, text, text, integer, text),
     ssot.drop_source(regclass, text),
+    ssot.set_reading(regclass, text, text, interval, interval),
     ssot.set_value_map(regclass, text, text, jsonb),
     ssot.set_authority(regclass, text, text[], text, text, boolean, text, double precision, text),
     ssot.set_authority(regclass, text[], text[], text, text, boolean, text, double precision, text),

@@ -187,6 +187,24 @@ state_is_same(const Datum *args)
 	return found;
 }
 
+static SsotQuery keep_full_reading = {
+	"UPDATE ssot.source_state AS t"
+	" SET full_at = $2, shape = $3"
+	" WHERE t.source_id = $1",
+	3, {INT4OID, TIMESTAMPTZOID, INT8OID}
+};
+
+/* Everything was read of a source of which later runs may read less. */
+static void
+keep_reach(const Run *run, int s)
+{
+	const SsotIngestFigures *figures = &run->ingest->figures[s];
+	Datum		args[3] = {Int32GetDatum(run->entity->sources[s].source_id), TimestampTzGetDatum(run->started), Int64GetDatum(figures->shape)};
+	bool		nulls[3] = {false, false, !figures->has_shape};
+
+	write_config("source_state", &keep_full_reading, args, nulls);
+}
+
 /*
  * A source whose rows were all known keeps its state: a reload of the same rows
  * advances no timestamp, and not even locks the row.
@@ -207,13 +225,15 @@ keep_state(const Run *run)
 		args[1] = Int64GetDatum(run->entity->sources[s].map_version);
 		args[2] = TimestampTzGetDatum(run->started);
 		args[3] = TimestampTzGetDatum(figures->has_source_time ? figures->data_through : run->started);
-		args[4] = Int64GetDatum(figures->rows_read);
+		args[4] = Int64GetDatum(figures->rows_held);
 		args[5] = Int64GetDatum(figures->records);
 		args[6] = Int64GetDatum(figures->quarantined);
 		changed = figures->rows_new + figures->rows_changed + figures->rows_gone > 0 ||
 			figures->quarantine_changed;
 		if (changed || !state_is_same(args))
 			write_config("source_state", &keep_source_state, args, NULL);
+		if (figures->keeps_reach && figures->read_all)
+			keep_reach(run, s);
 	}
 }
 

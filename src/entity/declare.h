@@ -67,6 +67,9 @@ extern void ssot_companions_drop(const SsotEntity *entity, bool tables);
 extern void ssot_companion_policies(StringInfo ddl, const SsotEntity *entity);
 extern void ssot_companion_policies_drop(StringInfo ddl, const SsotEntity *entity);
 
+/* source.c: a source with a relation, by name; error with a hint if there is none. */
+extern SsotSource *ssot_require_source(const SsotEntity *entity, const char *name);
+
 /* mapping.c: check a declared mapping and compile it. */
 typedef struct SsotMapping
 {

@@ -16,6 +16,7 @@
 #include "entity/config.h"
 #include "entity/declare.h"
 #include "entity/record.h"
+#include "entity/tracking.h"
 
 #include "access/genam.h"
 #include "access/htup_details.h"
@@ -527,6 +528,7 @@ ssot_unregister_entity(PG_FUNCTION_ARGS)
 				 errmsg("table \"%s\" is not a registered entity", entity->name),
 				 errhint("SELECT entity FROM ssot.entity_map lists the entities.")));
 	ssot_companions_drop(entity, PG_GETARG_BOOL(ARG_DROP_COMPANIONS));
+	ssot_tracking_end_all(entity->name);
 	ssot_config_run(&delete_query, &name, NULL);
 	read_referring_anew(entity->relid);
 	PG_RETURN_VOID();
@@ -571,6 +573,7 @@ ssot_unregister_dropped_entity(PG_FUNCTION_ARGS)
 				 errmsg("entity \"%s\" was registered by \"%s\"", entity,
 						TextDatumGetCString(registered_by)),
 				 errhint("Ask them to do this, or to grant you their role.")));
+	ssot_tracking_end_all(entity);
 	ssot_config_run(&delete_query, &name, NULL);
 	PG_RETURN_VOID();
 }

@@ -52,7 +52,8 @@ static SsotQuery field_query = {
 static SsotQuery source_query = {
 	.sql =
 	"SELECT s.source_id, s.source, s.system, s.relation, s.rank, s.role, s.creates,\n"
-	"       s.grain, s.level, s.expects, s.mapping, s.compiled, s.map_version\n"
+	"       s.grain, s.level, s.expects, s.mapping, s.compiled, s.map_version,\n"
+	"       s.reading, s.overlap, s.full_every\n"
 	"FROM ssot.source AS s\n"
 	"WHERE s.entity = $1\n"
 	"  AND (s.relation IS NOT NULL OR s.source IN ('steward', 'manual'))\n"
@@ -328,6 +329,21 @@ init_maps(SsotSource *source, const SsotEntity *entity)
 	}
 }
 
+static void
+take_reading(SsotSource *source, TupleTableSlot *slot)
+{
+	const char *reading = slot_text(slot, 14);
+	bool		isnull;
+	Datum		full_every = slot_getattr(slot, 16, &isnull);
+
+	source->reading = strcmp(reading, "capture") == 0 ? SSOT_READING_CAPTURE :
+		strcmp(reading, "watermark") == 0 ? SSOT_READING_WATERMARK : SSOT_READING_FULL;
+	source->overlap = *DatumGetIntervalP(slot_value(slot, 15));
+	source->has_full_every = !isnull;
+	if (!isnull)
+		source->full_every = *DatumGetIntervalP(full_every);
+}
+
 static bool
 take_source(TupleTableSlot *slot, void *arg)
 {
@@ -358,6 +374,7 @@ take_source(TupleTableSlot *slot, void *arg)
 	source->mapping = DatumGetJsonbPCopy(slot_value(slot, 11));
 	source->compiled = DatumGetJsonbPCopy(slot_value(slot, 12));
 	source->map_version = DatumGetInt64(slot_value(slot, 13));
+	take_reading(source, slot);
 	init_maps(source, entity);
 	if (source->is_steward)
 		entity->steward = entity->nsources;

@@ -10,6 +10,7 @@
 #define SSOT_MAP_H
 
 #include "access/attnum.h"
+#include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 #include "utils/jsonb.h"
 
@@ -59,6 +60,14 @@ typedef struct SsotField
 	char	   *references_entity;	/* its name in ssot.entity, or NULL */
 } SsotField;
 
+/* What a run reads of a source; see ssot.set_reading. */
+typedef enum SsotReading
+{
+	SSOT_READING_FULL,
+	SSOT_READING_CAPTURE,		/* the keys that triggers have noted */
+	SSOT_READING_WATERMARK		/* rows whose source time is late enough */
+} SsotReading;
+
 typedef struct SsotSource
 {
 	int			source_id;
@@ -76,6 +85,11 @@ typedef struct SsotSource
 	Jsonb	   *mapping;		/* as declared */
 	Jsonb	   *compiled;		/* as qualified; see src/README */
 	int64		map_version;
+	SsotReading reading;
+	Interval	overlap;		/* watermark: read again before the latest
+								 * time */
+	bool		has_full_every;
+	Interval	full_every;		/* read in full when that was so long ago */
 	bool	   *maps;			/* by field index: does it feed the field */
 } SsotSource;
 

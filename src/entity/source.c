@@ -23,7 +23,9 @@
 #include "entity/declare.h"
 #include "entity/expression.h"
 #include "entity/json.h"
+#include "entity/reading.h"
 #include "entity/record.h"
+#include "entity/tracking.h"
 
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
@@ -133,6 +135,7 @@ static SsotQuery drop_query = {
 	"UPDATE ssot.source AS s\n"
 	"SET source = pg_catalog.format('%s (dropped %s)', s.source, s.source_id),\n"
 	"    relation = NULL,\n"
+	"    reading = 'full',\n"
 	"    compiled = '{}'\n"
 	"WHERE s.source_id = $1",
 	.nargs = 1,
@@ -385,15 +388,17 @@ create_source(FunctionCallInfo fcinfo, List *key)
 	return source_id;
 }
 
-static SsotSource *
-require_source(FunctionCallInfo fcinfo, SsotEntity *entity)
+SsotSource *
+ssot_require_source(const SsotEntity *entity, const char *name)
 {
-	char	   *name;
 	int			s;
 	StringInfoData names;
 
-	require_given(fcinfo, ARG_SOURCE, "source", "Name a source of the entity.");
-	name = ssot_text_arg(fcinfo, ARG_SOURCE);
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("source must not be null"),
+				 errhint("Name a source of the entity.")));
 	s = ssot_entity_source(entity, name);
 	if (s >= 0 && entity->sources[s].relation != NULL)
 		return &entity->sources[s];
@@ -422,7 +427,7 @@ static Datum
 alter_source(FunctionCallInfo fcinfo, List *key)
 {
 	SsotEntity *entity = own_entity(fcinfo);
-	SsotSource *source = require_source(fcinfo, entity);
+	SsotSource *source = ssot_require_source(entity, ssot_text_arg(fcinfo, ARG_SOURCE));
 	SsotMapping mapping = {.entity = entity,.source = source->name,.system = source->system};
 	Datum		rename_args[2];
 
@@ -442,6 +447,8 @@ alter_source(FunctionCallInfo fcinfo, List *key)
 	}
 	if (changes_rules(fcinfo))
 		ssot_rules_changed(entity->name);
+	entity = ssot_entity_load(entity->relid, false);
+	ssot_reading_follow(entity, &entity->sources[ssot_entity_source_id(entity, source->source_id)]);
 	PG_RETURN_VOID();
 }
 
@@ -526,7 +533,7 @@ Datum
 ssot_drop_source(PG_FUNCTION_ARGS)
 {
 	SsotEntity *entity = own_entity(fcinfo);
-	SsotSource *source = require_source(fcinfo, entity);
+	SsotSource *source = ssot_require_source(entity, ssot_text_arg(fcinfo, ARG_SOURCE));
 	Datum		name = CStringGetTextDatum(entity->name);
 	Datum		id = Int32GetDatum(source->source_id);
 	Datum		t;
@@ -536,5 +543,6 @@ ssot_drop_source(PG_FUNCTION_ARGS)
 	ssot_config_one(&tick_query, &name, NULL, 1, &t, &isnull);
 	close_records(entity, source->source_id, t);
 	ssot_config_run(&drop_query, &id, NULL);
+	ssot_tracking_end(source->source_id, NULL);
 	PG_RETURN_VOID();
 }

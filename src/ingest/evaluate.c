@@ -626,6 +626,37 @@ ssot_mapper_row(SsotMapper *mapper, TupleTableSlot *raw, SsotMappedRow *row)
 	MemoryContextSwitchTo(old);
 }
 
+bool
+ssot_mapper_key(SsotMapper *mapper, TupleTableSlot *raw, Datum *key)
+{
+	MemoryContext old = MemoryContextSwitchTo(mapper->econtext->ecxt_per_tuple_memory);
+	Text		text;
+	bool		found;
+
+	mapper->econtext->ecxt_scantuple = raw;
+	found = map_key(mapper, &text) && text.len <= SSOT_MAX_KEY_BYTES;
+	if (found)
+		*key = text_datum(&text);
+	MemoryContextSwitchTo(old);
+	return found;
+}
+
+bool
+ssot_mapper_time(SsotMapper *mapper, TupleTableSlot *raw, Datum *time)
+{
+	MemoryContext old = MemoryContextSwitchTo(mapper->econtext->ecxt_per_tuple_memory);
+	bool		isnull = true;
+
+	mapper->econtext->ecxt_scantuple = raw;
+	if (mapper->updated_at != NULL)
+	{
+		enter(mapper, &mapper->updated_at->expr, "updated_at", NULL);
+		*time = evaluate_typed(mapper, mapper->updated_at, &isnull);
+	}
+	MemoryContextSwitchTo(old);
+	return !isnull;
+}
+
 /* The one column that the failing expression reads, as text; NULL if it reads
  * several. */
 static char *

@@ -56,7 +56,8 @@ static void
 check_retired(const SsotEntity *entity, const SsotReader *reader,
 			  const SsotIngestFigures *figures)
 {
-	bool		empty = reader->rows_read == 0 && reader->keys > 0;
+	bool		empty = reader->keys > 0 &&
+	(reader->reach == SSOT_REACH_ALL ? reader->rows_read == 0 : figures->rows_gone >= reader->keys);
 
 	if (!empty && (double) figures->rows_gone <= entity->max_retire * (double) reader->keys)
 		return;

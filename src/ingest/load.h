@@ -14,7 +14,8 @@
 typedef struct SsotIngestFigures
 {
 	bool		attempted;		/* false for steward, manual */
-	int64		rows_read;		/* rows that passed the filter */
+	int64		rows_read;		/* rows that passed the filter and were read */
+	int64		rows_held;		/* the same had all been read */
 	int64		rows_new;		/* keys never seen before */
 	int64		rows_changed;	/* keys whose stored rows differ */
 	int64		rows_gone;		/* keys that vanished (before retire) */
@@ -24,6 +25,10 @@ typedef struct SsotIngestFigures
 	bool		quarantine_changed; /* quarantine rows were written */
 	TimestampTz data_through;	/* latest source time, or now */
 	bool		has_source_time;
+	bool		read_all;		/* and not only what may have changed */
+	bool		keeps_reach;	/* later runs need not read all */
+	bool		has_shape;
+	int64		shape;			/* see entity/tracking.h */
 	double		seconds;
 } SsotIngestFigures;
 

@@ -178,6 +178,11 @@ extern void ssot_mapper_filter_by_row(SsotMapper *mapper);
 extern bool ssot_mapper_passes(SsotMapper *mapper, TupleTableSlot *raw);
 extern void ssot_mapper_filter_failed(SsotMapper *mapper);
 
+/* Only the key of a row, or the row's source time; false if it has none. They live
+ * until the next ssot_mapper_reset and raise as ssot_mapper_row does. */
+extern bool ssot_mapper_key(SsotMapper *mapper, TupleTableSlot *raw, Datum *key);
+extern bool ssot_mapper_time(SsotMapper *mapper, TupleTableSlot *raw, Datum *time);
+
 /* Forget the row at hand and all its values. */
 extern void ssot_mapper_reset(SsotMapper *mapper);
 

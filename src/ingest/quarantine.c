@@ -48,6 +48,8 @@ typedef struct ReasonCount
 typedef struct SourceRows
 {
 	int64		count;
+	int64		kept;			/* rows there that this run does not judge */
+	bool		limited;		/* to what is in the scope */
 	List	   *reasons;		/* of ReasonCount */
 	TupleDesc	desc;			/* that "outputs" are for */
 	FmgrInfo   *outputs;
@@ -61,6 +63,9 @@ struct SsotQuarantine
 	TupleDesc	desc;
 	Tuplestorestate *rows;
 	int64		count;
+	TupleDesc	scope_desc;
+	Tuplestorestate *scope;		/* entries of limited sources that may go */
+	int64		nscope;
 	SourceRows *sources;		/* by source index */
 };
 
@@ -86,6 +91,10 @@ ssot_quarantine_create(const SsotEntity *entity)
 													ALLOCSET_DEFAULT_SIZES);
 	quarantine->desc = BlessTupleDesc(desc);
 	quarantine->rows = tuplestore_begin_heap(true, false, work_mem);
+	quarantine->scope_desc = CreateTemplateTupleDesc(2);
+	TupleDescInitEntry(quarantine->scope_desc, 1, "ssot_source", INT4OID, -1, 0);
+	TupleDescInitEntry(quarantine->scope_desc, 2, "ssot_image", INT8OID, -1, 0);
+	quarantine->scope = tuplestore_begin_heap(true, false, work_mem);
 	quarantine->sources = palloc0(sizeof(SourceRows) * entity->nsources);
 	return quarantine;
 }
@@ -94,6 +103,7 @@ void
 ssot_quarantine_free(SsotQuarantine *quarantine)
 {
 	tuplestore_end(quarantine->rows);
+	tuplestore_end(quarantine->scope);
 	MemoryContextDelete(quarantine->row_context);
 }
 
@@ -221,7 +231,103 @@ ssot_quarantine_add(SsotQuarantine *quarantine, int source, uint64 image,
 int64
 ssot_quarantine_count(const SsotQuarantine *quarantine, int source)
 {
-	return quarantine->sources[source].count;
+	return quarantine->sources[source].count + quarantine->sources[source].kept;
+}
+
+/*
+ * What is there and may go, of a source of which not everything was read.
+ *
+ * A row without a key is known by the columns of its key, as text, which a whole
+ * raw row has. Arrays are equal where both have a null.
+ */
+static const char *const find_entries =
+"SELECT q.ssot_image, q.copies\n"
+"FROM %T AS q\n"
+"WHERE q.ssot_source = $1\n"
+"  AND q.ssot_key IN (SELECT k.key FROM keys AS k)";
+
+static const char *const find_keyless =
+"\nUNION ALL\n"
+"SELECT q.ssot_image, q.copies\n"
+"FROM %T AS q\n"
+"WHERE q.ssot_source = $1\n"
+"  AND q.ssot_key IS NULL\n"
+"  AND %s IN (SELECT %s FROM changed AS c)";
+
+typedef struct Scope
+{
+	SsotQuarantine *quarantine;
+	int			source;
+} Scope;
+
+static bool
+take_entry(TupleTableSlot *slot, void *arg)
+{
+	Scope	   *limit = (Scope *) arg;
+	SsotQuarantine *quarantine = limit->quarantine;
+	Datum		values[2];
+	bool		nulls[2] = {false, false};
+
+	slot_getallattrs(slot);
+	values[0] = Int32GetDatum(quarantine->entity->sources[limit->source].source_id);
+	values[1] = slot->tts_values[0];
+	tuplestore_putvalues(quarantine->scope, quarantine->scope_desc, values, nulls);
+	quarantine->nscope++;
+	quarantine->sources[limit->source].kept -= DatumGetInt32(slot->tts_values[1]);
+	return true;
+}
+
+/* ARRAY[q.raw->>'id', q.raw->>'site'], or ARRAY[c.ssot_1, c.ssot_2] */
+static char *
+key_array(const SsotTracking *tracking, bool raw)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < tracking->nkeys; i++)
+	{
+		appendStringInfoString(&buf, i == 0 ? "ARRAY[" : ", ");
+		if (raw)
+			ssot_sql_append(&buf, "q.raw->>%L", tracking->names[i]);
+		else
+			ssot_sql_append(&buf, "c.ssot_%d", i + 1);
+	}
+	appendStringInfoChar(&buf, ']');
+	return buf.data;
+}
+
+void
+ssot_quarantine_limit(SsotQuarantine *quarantine, int source, const SsotKeySet *keys,
+					  const SsotChanges *changes, int64 stored)
+{
+	const char *table = quarantine->entity->quarantine_table;
+	Oid			argtype = INT4OID;
+	Datum		arg = Int32GetDatum(quarantine->entity->sources[source].source_id);
+	SsotRelation relations[2] = {{"keys", keys->desc, keys->rows, keys->count}};
+	SsotStatement statement = {.nargs = 1,.argtypes = &argtype,.args = &arg,
+	.nrelations = 1,.relations = relations};
+	Scope		limit = {quarantine, source};
+	SsotUser	user;
+
+	quarantine->sources[source].limited = true;
+	quarantine->sources[source].kept = stored;
+	if (stored == 0)
+		return;
+	statement.sql = ssot_sql(find_entries, table);
+	if (changes != NULL)
+	{
+		relations[1] = (SsotRelation)
+		{
+			"changed", changes->text_desc, changes->texts, changes->count
+		};
+		statement.nrelations = 2;
+		statement.sql = psprintf("%s%s", statement.sql,
+								 ssot_sql(find_keyless, table, key_array(changes->tracking, true),
+										  key_array(changes->tracking, false)));
+	}
+	user = ssot_become_owner(ssot_companion_oid(table));
+	ssot_statement_each(&statement, take_entry, &limit);
+	ssot_restore_user(user);
 }
 
 /*
@@ -267,14 +373,15 @@ ssot_quarantine_check(const SsotQuarantine *quarantine, int source, int64 rows_r
 {
 	const SsotEntity *entity = quarantine->entity;
 	const SourceRows *rows = &quarantine->sources[source];
+	int64		count = rows->count + rows->kept;
 
-	if ((double) rows->count <= entity->max_quarantine * (double) rows_read)
+	if ((double) count <= entity->max_quarantine * (double) rows_read)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_SSOT_TOO_MANY_QUARANTINED),
 			 errmsg("too many rows of source \"%s\" of entity \"%s\" cannot be taken: %lld of %lld",
 					entity->sources[source].name, entity->name,
-					(long long) rows->count, (long long) rows_read),
+					(long long) count, (long long) rows_read),
 			 errdetail("max_quarantine allows a share of %g; nothing was written. %s.",
 					   entity->max_quarantine, top_reasons(rows->reasons)),
 			 errhint("Mend the source or its mapping (ssot.alter_source), or raise the limit with ssot.alter_entity(max_quarantine => ...).")));
@@ -311,7 +418,7 @@ note_written(TupleTableSlot *slot, void *arg)
 
 static const char *const delete_gone =
 "DELETE FROM %T AS q\n"
-"WHERE q.ssot_source = ANY ($1)\n"
+"WHERE %s\n"
 "  AND NOT EXISTS (SELECT FROM found AS f\n"
 "                  WHERE f.ssot_source = q.ssot_source AND f.ssot_image = q.ssot_image)\n"
 "RETURNING q.ssot_source";
@@ -337,14 +444,19 @@ static const char *const insert_new =
 "                  WHERE o.ssot_source = n.ssot_source AND o.ssot_image = n.ssot_image)\n"
 "RETURNING q.ssot_source";
 
+/* Entries of sources that were read in full, and of others those in the scope. */
+#define READ_IN_FULL "q.ssot_source = ANY ($1)"
+#define IN_SCOPE "(q.ssot_source, q.ssot_image) IN (SELECT s.ssot_source, s.ssot_image FROM scope AS s)"
+
 static Datum
-attempted_sources(const SsotEntity *entity, const SsotIngestFigures *figures)
+sources_in_full(const SsotQuarantine *quarantine, const SsotIngestFigures *figures)
 {
+	const SsotEntity *entity = quarantine->entity;
 	Datum	   *ids = palloc(sizeof(Datum) * (entity->nsources + 1));
 	int			count = 0;
 
 	for (int s = 0; s < entity->nsources; s++)
-		if (figures[s].attempted)
+		if (figures[s].attempted && !quarantine->sources[s].limited)
 			ids[count++] = Int32GetDatum(entity->sources[s].source_id);
 	return PointerGetDatum(construct_array(ids, count, INT4OID, sizeof(int32), true, TYPALIGN_INT));
 }
@@ -355,16 +467,27 @@ ssot_quarantine_write(SsotQuarantine *quarantine, int64 run_id, SsotIngestFigure
 	const SsotEntity *entity = quarantine->entity;
 	const char *table = entity->quarantine_table;
 	Oid			argtypes[3] = {INT4ARRAYOID, INT8OID, TIMESTAMPTZOID};
-	Datum		args[3] = {attempted_sources(entity, figures), Int64GetDatum(run_id), TimestampTzGetDatum(GetCurrentTimestamp())};
-	SsotRelation found = {"found", quarantine->desc, quarantine->rows, quarantine->count};
+	Datum		args[3] = {sources_in_full(quarantine, figures), Int64GetDatum(run_id), TimestampTzGetDatum(GetCurrentTimestamp())};
+	SsotRelation relations[2] = {
+		{"found", quarantine->desc, quarantine->rows, quarantine->count},
+		{"scope", quarantine->scope_desc, quarantine->scope, quarantine->nscope}
+	};
 	SsotStatement statement = {.nargs = 3,.argtypes = argtypes,.args = args,
-	.nrelations = 1,.relations = &found};
+	.nrelations = 2,.relations = relations};
 	List	   *written = NIL;
 	SsotUser	user = ssot_become_owner(ssot_companion_oid(table));
 	ListCell   *lc;
 
-	statement.sql = ssot_sql(delete_gone, table);
-	ssot_statement_each(&statement, note_written, &written);
+	if (ARR_NDIM(DatumGetArrayTypeP(args[0])) > 0)
+	{
+		statement.sql = ssot_sql(delete_gone, table, READ_IN_FULL);
+		ssot_statement_each(&statement, note_written, &written);
+	}
+	if (quarantine->nscope > 0)
+	{
+		statement.sql = ssot_sql(delete_gone, table, IN_SCOPE);
+		ssot_statement_each(&statement, note_written, &written);
+	}
 	if (quarantine->count > 0)
 	{
 		statement.sql = ssot_sql(update_changed, table);

@@ -5,6 +5,8 @@
 #ifndef SSOT_QUARANTINE_H
 #define SSOT_QUARANTINE_H
 
+#include "ingest/capture.h"
+#include "ingest/keyset.h"
 #include "ingest/load.h"
 #include "ingest/mapper.h"
 
@@ -31,7 +33,16 @@ extern void ssot_quarantine_check(const SsotQuarantine *quarantine, int source,
 extern int64 ssot_quarantine_count(const SsotQuarantine *quarantine, int source);
 
 /*
- * Bring the companion to exactly these rows, for the sources that were read;
+ * Not all of the source was read, but the rows of these keys, and of these changes
+ * (or NULL): rows in quarantine under other keys stay. "stored" is how many were
+ * there. To be called when all rows read are added, before they are counted.
+ */
+extern void ssot_quarantine_limit(SsotQuarantine *quarantine, int source,
+								  const SsotKeySet *keys, const SsotChanges *changes,
+								  int64 stored);
+
+/*
+ * Bring the companion to exactly these rows, for what was read of the sources;
  * writes only what differs, as the companion's owner, and notes in the figures
  * which sources' rows it wrote.
  */

@@ -18,8 +18,8 @@
 #include "common/ident.h"
 #include "common/owner.h"
 #include "common/query.h"
-#include "entity/config.h"
 #include "ingest/protect.h"
+#include "ingest/reach.h"
 #include "ingest/reader.h"
 
 #include "access/sysattr.h"
@@ -36,15 +36,6 @@
 #include "utils/regproc.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
-
-static SsotQuery state_query = {
-	.sql =
-	"SELECT t.map_version\n"
-	"FROM ssot.source_state AS t\n"
-	"WHERE t.source_id = $1",
-	.nargs = 1,
-	.argtypes = {INT4OID}
-};
 
 /* Memory of a store whose rows only wait on disk, in kB. */
 #define WAITING_MEMORY 256
@@ -96,10 +87,9 @@ mapped_columns(TupleDesc desc, const Bitmapset *columns, AttrNumber *result)
 /*
  *		SELECT "a", NULL::pg_catalog.int4, "c"		-- the second was dropped
  *		FROM bronze.crm_account
- *		WHERE (filter)
  */
 static char *
-reading_query(const SsotReader *reader)
+select_rows(const SsotReader *reader)
 {
 	StringInfoData buf;
 
@@ -115,21 +105,7 @@ reading_query(const SsotReader *reader)
 			ssot_sql_append(&buf, "%I", NameStr(att->attname));
 	}
 	ssot_sql_append(&buf, "\nFROM %T", ssot_relation_name(reader->mapper->relid));
-	if (reader->mapper->filter != NULL && reader->mapper->row_filter == NULL)
-		ssot_sql_append(&buf, "\nWHERE (%s)", reader->mapper->filter);
 	return buf.data;
-}
-
-/* Were the stored records made with another version of the mapping? */
-static bool
-mapping_changed(const SsotSource *source)
-{
-	Datum		id = Int32GetDatum(source->source_id);
-	Datum		version;
-	bool		isnull;
-
-	return !ssot_config_one(&state_query, &id, NULL, 1, &version, &isnull) ||
-		DatumGetInt64(version) != source->map_version;
 }
 
 static void
@@ -146,10 +122,10 @@ open_reader(SsotReader *reader, const SsotEntity *entity, int index, bool full,
 	reader->source = source;
 	reader->desc = CreateTupleDescCopy(RelationGetDescr(rel));
 	reader->mapper = ssot_mapper_create(entity, source, RelationGetRelid(rel), blank);
-	reader->anew = full || source->grain_part || mapping_changed(source);
-	reader->sql = reading_query(reader);
 	ssot_keyset_init(&reader->concerned, "key", TEXTOID);
 	table_close(rel, NoLock);
+	ssot_reach_decide(reader, full);
+	reader->sql = ssot_reach_query(reader, select_rows(reader));
 
 	columns = palloc(sizeof(AttrNumber) * (reader->desc->natts + 1));
 	ncolumns = mapped_columns(reader->desc, reader->mapper->columns, columns);
@@ -178,6 +154,8 @@ ssot_reader_close(SsotReader *reader)
 	tuplestore_end(reader->changed);
 	ssot_keyset_end(&reader->concerned);
 	ssot_mapper_free(reader->mapper);
+	if (reader->changes != NULL)
+		ssot_changes_free(reader->changes);
 }
 
 /*
@@ -231,6 +209,15 @@ take_stored(TupleTableSlot *slot, void *arg)
 	return true;
 }
 
+/* Where not everything is read, what is stored is not counted either. */
+static void
+expect_stored(SsotReader *reader)
+{
+	reader->keys = reader->in_force = reader->state.records;
+	reader->has_time = reader->mapper->updated_at != NULL && reader->state.has_through;
+	reader->latest = reader->state.data_through;
+}
+
 static const char *const stored_images =
 "SELECT s.ssot_source, s.ssot_image, s.ssot_copy, s.ssot_key, s.ssot_updated_at\n"
 "FROM %T AS s\n"
@@ -241,14 +228,20 @@ ssot_readers_load_images(const SsotEntity *entity, SsotReader *readers, int nrea
 {
 	LoadState	state = {ssot_images_create(), readers, nreaders, NULL};
 	Datum	   *ids = palloc(sizeof(Datum) * (nreaders + 1));
+	int			nids = 0;
 	Oid			argtype = INT4ARRAYOID;
 	Datum		arg;
 	SsotStatement statement = {.nargs = 1,.argtypes = &argtype,.args = &arg};
 	SsotUser	user;
 
 	for (int i = 0; i < nreaders; i++)
-		ids[i] = Int32GetDatum(readers[i].source->source_id);
-	arg = PointerGetDatum(construct_array(ids, nreaders, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+		if (readers[i].reach == SSOT_REACH_ALL)
+			ids[nids++] = Int32GetDatum(readers[i].source->source_id);
+		else
+			expect_stored(&readers[i]);
+	if (nids == 0)
+		return state.images;
+	arg = PointerGetDatum(construct_array(ids, nids, INT4OID, sizeof(int32), true, TYPALIGN_INT));
 	statement.sql = ssot_sql(stored_images, entity->source_table);
 	user = ssot_become_owner(ssot_companion_oid(entity->source_table));
 	ssot_statement_each(&statement, take_stored, &state);
@@ -318,13 +311,30 @@ describe_reading(void *arg)
 	errcontext("reading source \"%s\" from %s", reader->source->name, reader->source->relation);
 }
 
+static void
+run_query(const SsotReader *reader, SsotRowCallback callback, void *arg)
+{
+	SsotRelation changed = {.name = "ssot_changed"};
+	SsotStatement statement = {.sql = reader->sql};
+
+	if (reader->reach == SSOT_REACH_KEYS)
+	{
+		changed.desc = reader->changes->desc;
+		changed.rows = reader->changes->rows;
+		changed.count = reader->changes->count;
+		statement.nrelations = 1;
+		statement.relations = &changed;
+	}
+	ssot_statement_each(&statement, callback, arg);
+}
+
 /* The query as it is; what it keeps was made before. */
 static void
 read_rows(void *arg)
 {
 	SsotReader *reader = (SsotReader *) arg;
 
-	ssot_sql_each(reader->sql, take_row, reader);
+	run_query(reader, take_row, reader);
 }
 
 /* ---- a filter that fails on some rows ---- */
@@ -389,7 +399,7 @@ read_row_by_row(SsotReader *reader, int memory)
 	FilterState state = {reader, tuplestore_begin_heap(false, false, memory),
 	MakeSingleTupleTableSlot(reader->desc, &TTSOpsMinimalTuple)};
 
-	ssot_sql_each(reader->sql, spool_row, &state);
+	run_query(reader, spool_row, &state);
 	ssot_protected_each(&loop, &state);
 	ExecDropSingleTupleTableSlot(state.slot);
 	tuplestore_end(state.rows);
@@ -408,7 +418,7 @@ read_filtered(SsotReader *reader)
 		ReThrowError(error);
 	FreeErrorData(error);
 	ssot_mapper_filter_by_row(reader->mapper);
-	reader->sql = reading_query(reader);
+	reader->sql = ssot_reach_query(reader, select_rows(reader));
 	return false;
 }
 
@@ -442,6 +452,8 @@ scan(SsotReader *reader, SsotImages *images, int memory)
 	else
 		read_row_by_row(reader, memory);
 	error_context_stack = context.previous;
+	reader->rows_held = reader->reach == SSOT_REACH_ALL ? reader->rows_read :
+		Max(reader->state.rows_read, reader->rows_read);
 	INSTR_TIME_SET_CURRENT(end);
 	INSTR_TIME_SUBTRACT(end, start);
 	reader->seconds = INSTR_TIME_GET_DOUBLE(end);

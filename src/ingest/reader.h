@@ -7,9 +7,34 @@
 
 #include "utils/tuplestore.h"
 
+#include "ingest/capture.h"
 #include "ingest/image.h"
 #include "ingest/keyset.h"
 #include "ingest/mapper.h"
+
+/* How far a run reads into a source; see reach.h. */
+typedef enum SsotReach
+{
+	SSOT_REACH_ALL,
+	SSOT_REACH_KEYS,			/* all rows of the keys that were noted */
+	SSOT_REACH_TIME				/* rows whose source time is late enough */
+} SsotReach;
+
+/* What the last run left of a source in ssot.source_state. */
+typedef struct SsotSourceState
+{
+	bool		known;
+	int64		map_version;
+	int64		rows_read;
+	int64		records;
+	int64		quarantined;
+	bool		has_through;
+	TimestampTz data_through;
+	bool		was_full;
+	TimestampTz full_at;
+	bool		has_shape;
+	int64		shape;
+} SsotSourceState;
 
 /* A source in a run. */
 typedef struct SsotReader
@@ -25,7 +50,15 @@ typedef struct SsotReader
 	bool		anew;			/* stored images do not count: every row is
 								 * evaluated */
 
-	/* What is stored. */
+	SsotReach	reach;
+	SsotSourceState state;
+	SsotTracking *tracking;		/* capture: or NULL */
+	bool		has_shape;		/* the triggers are there */
+	int64		shape;
+	SsotChanges *changes;		/* SSOT_REACH_KEYS */
+	TimestampTz since;			/* SSOT_REACH_TIME */
+
+	/* What is stored: counted, or of the last run where it is not all read. */
 	int64		keys;
 	int64		in_force;
 	int64		superseded;
@@ -35,6 +68,7 @@ typedef struct SsotReader
 
 	/* What was read. */
 	int64		rows_read;
+	int64		rows_held;		/* that the source has, read or not */
 	int64		nchanged;
 	Tuplestorestate *changed;	/* raw rows to be evaluated; can be rewound */
 	Tuplestorestate **later;	/* by partition of images: rows not yet looked

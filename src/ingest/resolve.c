@@ -23,6 +23,7 @@
 #include "ingest/classify.h"
 #include "ingest/part.h"
 #include "ingest/protect.h"
+#include "ingest/reach.h"
 #include "ingest/resolve.h"
 #include "ingest/stage.h"
 
@@ -90,6 +91,38 @@ next_row(void *arg)
 	return true;
 }
 
+/* Is anything stored of the source? Where not everything is read, it may be. */
+static bool
+holds_records(const Resolution *r)
+{
+	return r->reader->keys > 0 || r->reader->reach != SSOT_REACH_ALL;
+}
+
+/*
+ * A row that the source has deleted says so only where its key is read from a time
+ * on: else its absence does.
+ */
+static void
+stage_absent(void *arg)
+{
+	Resolution *r = (Resolution *) arg;
+
+	ssot_stage_put(r->stage, r->row.values, r->row.nulls, SSOT_STAGED_ABSENT);
+	ssot_keyset_add(&r->reader->concerned, r->row.key);
+}
+
+static void
+take_absent(Resolution *r)
+{
+	if (r->reader->reach != SSOT_REACH_TIME || !r->row.has_key)
+		return;
+	r->row.nulls[SSOT_REC_UPDATED_AT - 1] =
+		!ssot_mapper_time(r->reader->mapper, r->raw, &r->row.values[SSOT_REC_UPDATED_AT - 1]);
+	r->row.values[SSOT_REC_COPY - 1] = Int32GetDatum(0);
+	r->row.values[SSOT_REC_IMAGE - 1] = Int64GetDatum(0);
+	ssot_protected_outside(stage_absent, r);
+}
+
 /* A taken row joins the stage; of a refused one, only that it was. */
 static void
 stage_row(void *arg)
@@ -108,9 +141,9 @@ stage_row(void *arg)
 		if (row->has_key)
 			ssot_stage_mark(stage, row->key, (Datum) 0, false, SSOT_STAGED_REFUSED);
 		if (ssot_quarantine_count(r->quarantine, r->reader->index) % SSOT_QUARANTINE_HOPELESS == 0)
-			ssot_quarantine_check(r->quarantine, r->reader->index, r->reader->rows_read);
+			ssot_quarantine_check(r->quarantine, r->reader->index, r->reader->rows_held);
 	}
-	if (r->reader->keys > 0 && row->has_key)
+	if (holds_records(r) && row->has_key)
 		ssot_keyset_add(&r->reader->concerned, row->key);
 }
 
@@ -135,7 +168,10 @@ work_on_row(void *arg)
 	r->image = ssot_image_of(r->reader->imager, r->raw);
 	ssot_mapper_row(r->reader->mapper, r->raw, &r->row);
 	if (r->row.fate == SSOT_ROW_ABSENT)
+	{
+		take_absent(r);
 		return;
+	}
 	if (r->row.fate == SSOT_ROW_TAKEN)
 		note_time(r);
 	r->row.values[SSOT_REC_IMAGE - 1] = Int64GetDatum((int64) r->image);
@@ -322,10 +358,16 @@ fetch_stored(Resolution *r)
 	const char *table = entity->source_table;
 	char	   *columns;
 
-	if (r->reader->keys == 0)
+	if (!holds_records(r))
 		return;
 	columns = ssot_record_columns(entity, "s.");
-	if (r->reader->anew)
+	if (r->reader->reach != SSOT_REACH_ALL)
+	{
+		if (r->reader->concerned.count > 0)
+			run_as_owner(r, table, ssot_sql(fetch_concerned, columns, table),
+						 "concerned", &r->reader->concerned, take_stored);
+	}
+	else if (r->reader->anew)
 		run_as_owner(r, table, ssot_sql(fetch_all, columns, table), NULL, NULL, take_stored);
 	else
 	{
@@ -442,6 +484,39 @@ emit_gone(Resolution *r, const SsotKeyGroup *group)
 	r->figures->rows_gone++;
 }
 
+/*
+ * Where a source is read from a time on, the stored row in force was not read if it
+ * is older; it may be there still, or have turned into one that was. It counts as
+ * there while it is newer than all that was read of its key, so that nothing
+ * stale takes its place, and as replaced else.
+ */
+static void
+judge_unread(SsotKeyGroup *group)
+{
+	bool		has_time = group->absent_has_time;
+	TimestampTz latest = group->absent_time;
+	const int	column = SSOT_REC_UPDATED_AT - 1;
+
+	for (int i = 0; i < group->ncandidates; i++)
+	{
+		const SsotCandidate *row = &group->candidates[i];
+
+		if (row->stored || row->nulls[column])
+			continue;
+		if (!has_time || DatumGetTimestampTz(row->values[column]) > latest)
+			latest = DatumGetTimestampTz(row->values[column]);
+		has_time = true;
+	}
+	for (int i = 0; i < group->ncandidates; i++)
+	{
+		SsotCandidate *row = &group->candidates[i];
+
+		if (row->stored && DatumGetInt32(row->values[SSOT_REC_COPY - 1]) <= 0)
+			row->seen = !row->nulls[column] &&
+				(!has_time || DatumGetTimestampTz(row->values[column]) > latest);
+	}
+}
+
 static void
 resolve_group(SsotKeyGroup *group, void *arg)
 {
@@ -450,6 +525,8 @@ resolve_group(SsotKeyGroup *group, void *arg)
 
 	if (group->ncandidates == 0)
 		return;
+	if (r->reader->reach == SSOT_REACH_TIME)
+		judge_unread(group);
 
 	/* A new key with one row: by far the most frequent in a first load. */
 	if (group->ncandidates == 1 && !group->candidates[0].stored)
@@ -535,12 +612,17 @@ resolve(Resolution *r)
 	r->stage = ssot_stage_create(r->result->desc);
 	ssot_keyset_init(&r->unseen, "image", INT8OID);
 	ssot_keyset_init(&r->kept, "key", TEXTOID);
+	if (r->reader->reach == SSOT_REACH_KEYS)
+		ssot_reach_keys(r->reader, &r->reader->concerned);
 	evaluate_rows(r);
 	fetch_stored(r);
+	if (r->reader->reach != SSOT_REACH_ALL)
+		ssot_quarantine_limit(r->quarantine, r->reader->index, &r->reader->concerned,
+							  r->reader->changes, r->reader->state.quarantined);
 	ssot_stage_each(r->stage, resolve_group, r);
 	ssot_stage_free(r->stage);
 	quarantine_refused(r);
-	ssot_quarantine_check(r->quarantine, r->reader->index, r->reader->rows_read);
+	ssot_quarantine_check(r->quarantine, r->reader->index, r->reader->rows_held);
 	ssot_keyset_end(&r->unseen);
 	ssot_keyset_end(&r->kept);
 	ExecDropSingleTupleTableSlot(r->raw);
@@ -553,6 +635,23 @@ cap_data_through(SsotIngestFigures *figures)
 
 	if (!figures->has_source_time || figures->data_through > now)
 		figures->data_through = now;
+}
+
+/* Rows that were not read are known by what they became; those that the source has
+ * deleted stay as they were counted when everything was read. */
+static void
+keep_reach(const Resolution *r)
+{
+	const SsotReader *reader = r->reader;
+	SsotIngestFigures *figures = r->figures;
+
+	figures->read_all = reader->reach == SSOT_REACH_ALL;
+	figures->keeps_reach = reader->source->reading != SSOT_READING_FULL;
+	figures->has_shape = reader->has_shape;
+	figures->shape = reader->shape;
+	figures->rows_held = figures->read_all ? reader->rows_read :
+		Max(reader->state.rows_read + figures->records - reader->state.records +
+			figures->quarantined - reader->state.quarantined, 0);
 }
 
 void
@@ -582,6 +681,7 @@ ssot_resolve_source(const SsotEntity *entity, SsotReader *reader, SsotImages *im
 	resolve(&r);
 	error_context_stack = error_context.previous;
 	r.figures->quarantined = ssot_quarantine_count(quarantine, reader->index);
+	keep_reach(&r);
 	cap_data_through(r.figures);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);

@@ -24,6 +24,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 #include "utils/tuplesort.h"
 
 struct SsotStage
@@ -147,6 +148,17 @@ same_key(const TupleTableSlot *a, const TupleTableSlot *b)
 		memcmp(VARDATA_ANY(left), VARDATA_ANY(right), VARSIZE_ANY_EXHDR(left)) == 0;
 }
 
+static void
+add_absent(SsotKeyGroup *group, Datum time, bool isnull)
+{
+	group->some_absent = true;
+	if (isnull)
+		return;
+	if (!group->absent_has_time || DatumGetTimestampTz(time) > group->absent_time)
+		group->absent_time = DatumGetTimestampTz(time);
+	group->absent_has_time = true;
+}
+
 /* Add the row to the group. With "copy" it is moved out of the slot. */
 static void
 add_row(SsotStage *stage, SsotKeyGroup *group, TupleTableSlot *row, bool copy)
@@ -172,6 +184,9 @@ add_row(SsotStage *stage, SsotKeyGroup *group, TupleTableSlot *row, bool copy)
 	{
 		case SSOT_STAGED_REFUSED:
 			group->some_refused = true;
+			return;
+		case SSOT_STAGED_ABSENT:
+			add_absent(group, values[SSOT_REC_UPDATED_AT - 1], nulls[SSOT_REC_UPDATED_AT - 1]);
 			return;
 		case SSOT_STAGED_TOKENS:
 			group->has_tokens = !nulls[stage->nrecord - 1];

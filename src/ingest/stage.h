@@ -15,6 +15,8 @@
 									 * evaluated */
 #define SSOT_STAGED_TOKENS	(-3)	/* only the tokens of the key's stored row */
 #define SSOT_STAGED_REFUSED	(-4)	/* only that a row of the key was refused */
+#define SSOT_STAGED_ABSENT	(-5)	/* only key and time of a row that the
+									 * source has deleted */
 
 typedef struct SsotStage SsotStage;
 
@@ -25,6 +27,9 @@ typedef struct SsotKeyGroup
 	int			ncandidates;
 	SsotCandidate *candidates;
 	bool		some_refused;
+	bool		some_absent;
+	bool		absent_has_time;
+	TimestampTz absent_time;	/* the latest */
 	bool		has_tokens;
 	Datum		tokens;
 } SsotKeyGroup;
