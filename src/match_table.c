@@ -319,6 +319,6 @@ ssot_match_read(SsotMatchTable *table)
 	ssot_statement_each(&statement, read_row, &reading);
 	ssot_settings_end(level);
 	MemoryContextDelete(reading.row_context);
-	table->records = ssot_encoder_finish(reading.encoder);
+	table->records = ssot_encoder_finish(reading.encoder, NULL);
 	refuse_repeated_keys(table);
 }

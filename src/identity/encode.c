@@ -114,7 +114,7 @@ ssot_encoder_create(int nfields, const SsotKind *const *kinds, const char *const
 		dictionary->capacity = 256;
 		values->bytes = palloc(dictionary->allocated);
 		values->offset = ALLOCATE(uint32, dictionary->capacity + 1);
-		values->hash = ALLOCATE(uint32, dictionary->capacity);
+		values->hash = ALLOCATE(uint64, dictionary->capacity);
 		values->count = ALLOCATE(int, dictionary->capacity);
 		values->offset[0] = values->offset[1] = 0;
 		values->hash[0] = 0;
@@ -150,7 +150,7 @@ enlarge_forms(Dictionary *dictionary, const SsotValues *values)
 }
 
 static int
-add_form(Dictionary *dictionary, SsotValues *values, uint32 hash, const char *form, int len)
+add_form(Dictionary *dictionary, SsotValues *values, uint64 hash, const char *form, int len)
 {
 	int			id = values->nvalues++;
 	Size		size = MAXALIGN(len);
@@ -159,7 +159,7 @@ add_form(Dictionary *dictionary, SsotValues *values, uint32 hash, const char *fo
 	{
 		dictionary->capacity *= 2;
 		ENLARGE(values->offset, uint32, dictionary->capacity + 1);
-		ENLARGE(values->hash, uint32, dictionary->capacity);
+		ENLARGE(values->hash, uint64, dictionary->capacity);
 		ENLARGE(values->count, int, dictionary->capacity);
 	}
 	if (dictionary->used + size > dictionary->allocated)
@@ -179,14 +179,14 @@ add_form(Dictionary *dictionary, SsotValues *values, uint32 hash, const char *fo
 static int
 find_form(Dictionary *dictionary, SsotValues *values, const char *form, int len)
 {
-	uint32		hash = (uint32) ssot_mix(ssot_hash_text(form, len));
+	uint64		hash = ssot_mix(ssot_hash_text(form, len));
 	uint32		i = hash & dictionary->form_mask;
 	int			id;
 
 	for (; dictionary->forms[i].id != 0; i = (i + 1) & dictionary->form_mask)
 	{
 		id = dictionary->forms[i].id;
-		if (dictionary->forms[i].hash == hash &&
+		if (dictionary->forms[i].hash == (uint32) hash &&
 			(Size) (values->offset[id + 1] - values->offset[id]) * MAXIMUM_ALIGNOF == MAXALIGN(len) &&
 			memcmp(ssot_value(values, id), form, len) == 0)
 			return id;
@@ -384,14 +384,16 @@ note_token(uint64 token, void *arg)
 }
 
 static void
-weigh_values(SsotValues *values, int nrecords)
+weigh_values(SsotValues *values, int nrecords, SsotTokenShares *known)
 {
 	NoteArg		arg;
 
 	if (values->kind->tokens == NULL)
 		return;
-	arg.shares = values->shares = ssot_token_shares_create(nrecords - values->count[0]);
-	for (int id = 1; id < values->nvalues; id++)
+	values->shares = known;
+	if (known == NULL)
+		arg.shares = values->shares = ssot_token_shares_create(nrecords - values->count[0]);
+	for (int id = 1; id < values->nvalues && known == NULL; id++)
 	{
 		if ((id & 0xFFF) == 0)
 			CHECK_FOR_INTERRUPTS();
@@ -453,7 +455,7 @@ collect_keys(SsotValues *values, int field, MemoryContext context)
 }
 
 SsotRecords *
-ssot_encoder_finish(SsotEncoder *encoder)
+ssot_encoder_finish(SsotEncoder *encoder, SsotTokenShares *const *shares)
 {
 	SsotRecords *records = encoder->records;
 
@@ -462,7 +464,7 @@ ssot_encoder_finish(SsotEncoder *encoder)
 	{
 		pfree(encoder->dictionaries[f].raw);
 		pfree(encoder->dictionaries[f].forms);
-		weigh_values(&records->fields[f], records->n);
+		weigh_values(&records->fields[f], records->n, shares == NULL ? NULL : shares[f]);
 		collect_keys(&records->fields[f], f, encoder->value_context);
 	}
 	if (!encoder->any_group)

@@ -17,7 +17,7 @@ typedef struct SsotValues
 	int			nvalues;		/* 1 to nvalues - 1 are there */
 	char	   *bytes;			/* prepared forms, MAXALIGNed */
 	uint32	   *offset;			/* [nvalues + 1], in units of MAXALIGN */
-	uint32	   *hash;			/* [nvalues], of the prepared form: their
+	uint64	   *hash;			/* [nvalues], of the prepared form: their
 								 * order does not depend on when they came */
 	int		   *count;			/* [nvalues] records that have it */
 	uint32	   *first_key;		/* [nvalues + 1] into keys and classes */
@@ -52,8 +52,11 @@ extern SsotEncoder *ssot_encoder_create(int nfields, const SsotKind *const *kind
 extern void ssot_encoder_add(SsotEncoder *encoder, uint64 key_hash, uint64 groups,
 							 const char *const *texts, const int *lengths);
 
-/* After the last record. */
-extern SsotRecords *ssot_encoder_finish(SsotEncoder *encoder);
+/*
+ * After the last record. "shares": by field, how frequent tokens are, where that
+ * is known from before; NULL, or NULL for a field: it is counted.
+ */
+extern SsotRecords *ssot_encoder_finish(SsotEncoder *encoder, SsotTokenShares *const *shares);
 
 static inline const void *
 ssot_value(const SsotValues *values, int id)

@@ -63,35 +63,56 @@ log_odds(double probability)
 	return log2(probability / (1 - probability));
 }
 
-SsotMatching *
-ssot_match_records(const SsotRecords *records, const SsotMatchOptions *options)
+/* Learn what agreement is worth and which rules are good. */
+static void
+learn(SsotMatching *matching, SsotLeveler *leveler)
 {
-	SsotMatching *matching = palloc0(sizeof(SsotMatching));
-	SsotLeveler *leveler = ssot_leveler_create(records);
-	double		budget = Min(Max(BUDGET, BUDGET_PAIRS / Max(records->n, 1)), MAX_BUDGET);
-	List	   *rules = ssot_rules_derive(records, budget / 4);
-	Collecting	collecting = {.matching = matching,.capacity = 1024};
+	int			n = matching->records->n;
+	double		budget = Min(Max(BUDGET, BUDGET_PAIRS / Max(n, 1)), MAX_BUDGET);
+	List	   *rules = ssot_rules_derive(matching->records, budget / 4);
 
-	matching->records = records;
 	matching->training = ssot_training_draw(leveler, rules);
 	matching->model = ssot_model_learn(leveler, matching->training);
-	matching->scorer = ssot_scorer_create(leveler, matching->model);
-	matching->pairs = palloc(sizeof(SsotScoredPair) * collecting.capacity);
-	collecting.least = log_odds(Min(options->review, options->match));
-	if (records->n <= ALL_PAIRS)
-		ssot_blocks_walk_all(records, collect, &collecting);
-	else
-	{
-		rules = ssot_rules_choose(matching->training, rules, budget);
-		matching->blocks = ssot_blocks_build(records, rules);
-		for (int i = 0; i < matching->blocks->nrules; i++)
-			ssot_blocks_walk(matching->blocks, i, collect, &collecting);
-	}
+	matching->rules = ssot_rules_choose(matching->training, rules, budget);
+}
+
+static void
+gather(SsotMatching *matching, const SsotMatchOptions *options)
+{
 	matching->gathering.scorer = matching->scorer;
 	matching->gathering.max_size = options->max_cluster;
 	matching->gathering.ndecided = options->ndecided;
 	matching->gathering.decided = options->decided;
 	matching->gathering.same = options->same;
 	ssot_gather(&matching->gathering, matching->pairs, matching->npairs, log_odds(options->match));
+}
+
+SsotMatching *
+ssot_match_records(const SsotRecords *records, const SsotMatchOptions *options)
+{
+	SsotMatching *matching = palloc0(sizeof(SsotMatching));
+	SsotLeveler *leveler = ssot_leveler_create(records);
+	Collecting	collecting = {.matching = matching,.capacity = 1024};
+
+	matching->records = records;
+	if (options->stored == NULL)
+		learn(matching, leveler);
+	else
+	{
+		matching->model = &options->stored->model;
+		matching->rules = options->stored->rules;
+	}
+	matching->scorer = ssot_scorer_create(leveler, matching->model, options->stored);
+	matching->pairs = palloc(sizeof(SsotScoredPair) * collecting.capacity);
+	collecting.least = log_odds(Min(options->review, options->match));
+	if (records->n <= ALL_PAIRS && options->stored == NULL)
+		ssot_blocks_walk_all(records, collect, &collecting);
+	else
+	{
+		matching->blocks = ssot_blocks_build(records, matching->rules);
+		for (int i = 0; i < matching->blocks->nrules; i++)
+			ssot_blocks_walk(matching->blocks, i, collect, &collecting);
+	}
+	gather(matching, options);
 	return matching;
 }

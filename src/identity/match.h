@@ -17,13 +17,16 @@ typedef struct SsotMatchOptions
 	int			ndecided;		/* what people decided: numbers of records */
 	const int	(*decided)[2];
 	const bool *same;
+	const SsotStoredModel *stored;	/* NULL: learn from the records. Otherwise
+									 * they were encoded with its shares */
 } SsotMatchOptions;
 
 typedef struct SsotMatching
 {
 	const SsotRecords *records;
-	SsotTraining *training;
-	SsotModel  *model;
+	SsotTraining *training;		/* NULL: the model was given */
+	const SsotModel *model;
+	List	   *rules;			/* that were chosen */
 	SsotBlocks *blocks;			/* NULL: all pairs were compared */
 	SsotScorer *scorer;
 	SsotScoredPair *pairs;		/* of at least the review probability, the

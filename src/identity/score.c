@@ -33,17 +33,20 @@
  * other one of the pair is among them.
  */
 static float *
-weights_of_equal(const SsotValues *values, const SsotFieldModel *field, int n)
+weights_of_equal(const SsotValues *values, const SsotFieldModel *field, int n,
+				 const SsotStoredField *stored)
 {
 	float	   *weights = palloc_extended(sizeof(float) * values->nvalues, MCXT_ALLOC_HUGE);
-	double		have = Max(n - values->count[0], 1);
+	double		have = stored != NULL ? Max(stored->have, 1) : Max(n - values->count[0], 1);
 	double		level = field->weight[field->nlevels];
 	double		average = log2(field->u[field->nlevels]);
 
 	weights[0] = 0;
 	for (int id = 1; id < values->nvalues; id++)
 	{
-		double		share = Max(values->count[id] - 1, 1) / have;
+		int			count = stored == NULL ? values->count[id] :
+		ssot_stored_count(stored, values->hash[id]);
+		double		share = Max(count - 1, 1) / have;
 		double		more = average - log2(share);
 
 		if ((values->kind->flags & SSOT_KIND_FREQUENCY) == 0)
@@ -54,7 +57,7 @@ weights_of_equal(const SsotValues *values, const SsotFieldModel *field, int n)
 }
 
 SsotScorer *
-ssot_scorer_create(SsotLeveler *leveler, const SsotModel *model)
+ssot_scorer_create(SsotLeveler *leveler, const SsotModel *model, const SsotStoredModel *stored)
 {
 	SsotScorer *scorer = palloc0(sizeof(SsotScorer));
 	double		spread[SSOT_MAX_FIELDS];
@@ -69,7 +72,8 @@ ssot_scorer_create(SsotLeveler *leveler, const SsotModel *model)
 		const SsotFieldModel *field = &model->fields[f];
 		int			place = f;
 
-		scorer->equal[f] = weights_of_equal(values, field, leveler->records->n);
+		scorer->equal[f] = weights_of_equal(values, field, leveler->records->n,
+											stored == NULL ? NULL : &stored->fields[f]);
 		scorer->best_unequal[f] = field->weight[field->nlevels - 1];
 		if (values->kind->agreement != NULL)
 			scorer->best_unequal[f] += MAX_MORE_PART;

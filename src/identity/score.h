@@ -5,7 +5,7 @@
 #ifndef SSOT_SCORE_H
 #define SSOT_SCORE_H
 
-#include "identity/model.h"
+#include "identity/stored.h"
 
 typedef struct SsotScoredPair
 {
@@ -25,7 +25,9 @@ typedef struct SsotScorer
 	int			order[SSOT_MAX_FIELDS]; /* the fields that tell most first */
 } SsotScorer;
 
-extern SsotScorer *ssot_scorer_create(SsotLeveler *leveler, const SsotModel *model);
+/* "stored", if not NULL, tells how frequent values are; "model" may be its own. */
+extern SsotScorer *ssot_scorer_create(SsotLeveler *leveler, const SsotModel *model,
+									  const SsotStoredModel *stored);
 
 /*
  * The weight of a pair; comparing ends as soon as it is known to be below

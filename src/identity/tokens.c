@@ -85,3 +85,20 @@ ssot_token_share(const SsotTokenShares *shares, uint64 token)
 {
 	return Max(find_slot(shares, token)->count, 1) / shares->total;
 }
+
+int
+ssot_token_frequent(const SsotTokenShares *shares, SsotFrequency **out)
+{
+	SsotFrequency *all = palloc_extended(sizeof(SsotFrequency) * Max(shares->used, 1),
+										 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	int			n = 0;
+
+	for (uint64 i = 0; i <= shares->mask; i++)
+		if (shares->slots[i].count > 1)
+		{
+			all[n].hash = shares->slots[i].token;
+			all[n++].count = shares->slots[i].count;
+		}
+	*out = all;
+	return n;
+}

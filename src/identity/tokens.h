@@ -7,8 +7,18 @@
 
 #include "identity/kind.h"
 
+/* How many records have a value or a token. */
+typedef struct SsotFrequency
+{
+	uint64		hash;
+	uint32		count;
+} SsotFrequency;
+
 /* "total": records that have a value. */
 extern SsotTokenShares *ssot_token_shares_create(int total);
 extern void ssot_token_note(SsotTokenShares *shares, uint64 token, int count);
+
+/* Those that more than one record has; returns their number. */
+extern int	ssot_token_frequent(const SsotTokenShares *shares, SsotFrequency **out);
 
 #endif							/* SSOT_TOKENS_H */
