@@ -130,9 +130,12 @@ UPDATE ddl_bronze.crm SET size = '44' WHERE id = 4;
 SELECT * FROM ddl_bronze.run('ddl.customer');
 ALTER TABLE ddl.customer ALTER COLUMN size TYPE integer USING size::integer; -- ERROR
 SELECT customer_id, size, pg_typeof(size) FROM ddl_as_of.customer ORDER BY 1;
-ALTER TABLE ddl.customer ALTER COLUMN customer_id TYPE numeric(20);
+ALTER TABLE ddl.customer ALTER COLUMN customer_id TYPE integer;
 SELECT * FROM ddl_bronze.shape WHERE "column" = 'customer_id' ORDER BY 1;
-ALTER TABLE ddl.customer ALTER COLUMN customer_id TYPE bigint; -- ERROR
+SELECT count(*) AS policies FROM pg_policy WHERE polname = 'ssot_reader' AND polrelid::regclass::text LIKE 'ddl\_ssot.customer%';
+SELECT * FROM ddl_bronze.run('ddl.customer');
+ALTER TABLE ddl.customer ALTER COLUMN customer_id TYPE bigint;
+SELECT * FROM ddl_bronze.shape WHERE "column" = 'customer_id' ORDER BY 1;
 ALTER TABLE ddl.customer ALTER COLUMN valid_from TYPE timestamp; -- ERROR
 
 -- DROP COLUMN: neither view nor function blocks it; it stays in history with all
@@ -161,6 +164,14 @@ SELECT customer_id, name, size FROM ddl.customer ORDER BY 1;
 ALTER TABLE ddl.customer DROP COLUMN customer_id CASCADE; -- ERROR
 ALTER TABLE ddl.customer DROP COLUMN retired_at; -- ERROR
 ALTER TABLE ddl.customer RENAME COLUMN valid_from TO since; -- ERROR
+
+-- What could not be registered cannot be made of an entity; without its primary
+-- key there is a warning.
+ALTER TABLE ddl.customer SET UNLOGGED; -- ERROR
+ALTER TABLE ddl.customer FORCE ROW LEVEL SECURITY; -- ERROR
+BEGIN;
+ALTER TABLE ddl.customer DROP CONSTRAINT customer_pkey CASCADE;
+ROLLBACK;
 
 -- A column that comes back goes on where it left off, or the old one steps aside.
 ALTER TABLE ddl.customer ADD COLUMN mail text;

@@ -62,6 +62,11 @@ extern void ssot_follow_as_of(const SsotEntity *entity, bool renamed);
 /* Let the as-of view depend on no column, until ssot_follow_columns. */
 extern void ssot_release_view(const SsotEntity *entity);
 
+/* Policies of companions would block a change of the golden id's type: drop them
+ * meanwhile, and make them again. */
+extern void ssot_release_policies(const SsotEntity *entity);
+extern void ssot_follow_policies(const SsotEntity *entity);
+
 /* Error with a hint if a column of the entity has a name that we use. */
 extern void ssot_require_column_names(const SsotEntity *entity);
 

@@ -227,6 +227,48 @@ ssot_release_view(const SsotEntity *entity)
 	ssot_ddl_run(entity, ddl.data);
 }
 
+/* The entity whose policies the command at hand made way for. A restore makes
+ * policies last, so their absence alone says nothing. */
+static Oid	released = InvalidOid;
+
+void
+ssot_release_policies(const SsotEntity *entity)
+{
+	StringInfoData ddl;
+
+	released = entity->relid;
+	initStringInfo(&ddl);
+	ssot_companion_policies_drop(&ddl, entity);
+	ssot_ddl_run(entity, ddl.data);
+}
+
+static SsotQuery any_policy = {
+	.sql =
+	"SELECT true\n"
+	"FROM pg_catalog.pg_policy AS p\n"
+	"WHERE p.polrelid = $1",
+	.nargs = 1,
+	.argtypes = {OIDOID}
+};
+
+void
+ssot_follow_policies(const SsotEntity *entity)
+{
+	Datum		relid = ObjectIdGetDatum(ssot_companion_oid(entity->source_table));
+	Datum		value;
+	bool		isnull;
+	StringInfoData ddl;
+
+	if (released != entity->relid)
+		return;
+	released = InvalidOid;
+	if (ssot_config_one(&any_policy, &relid, NULL, 1, &value, &isnull))
+		return;
+	initStringInfo(&ddl);
+	ssot_companion_policies(&ddl, entity);
+	ssot_ddl_run(entity, ddl.data);
+}
+
 /* Make the function and the view what they should be, if they are not. */
 void
 ssot_follow_as_of(const SsotEntity *entity, bool renamed)
@@ -453,6 +495,7 @@ ssot_follow_columns(const SsotEntity *entity)
 	retyped |= follow_only_id(entity, entity->drift_table);
 	retyped |= follow_only_id(entity, entity->held_table);
 	ssot_follow_as_of(entity, false);
+	ssot_follow_policies(entity);
 	return retyped;
 }
 

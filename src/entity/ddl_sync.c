@@ -39,6 +39,7 @@
 #include "entity/ddl.h"
 #include "entity/declare.h"
 
+#include "access/table.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
@@ -53,6 +54,7 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
+#include "utils/rel.h"
 
 PG_FUNCTION_INFO_V1(ssot_ddl_begins);
 PG_FUNCTION_INFO_V1(ssot_ddl_drops);
@@ -190,9 +192,11 @@ is_kept_column(const SsotEntity *entity, const char *column)
 	return strcmp(column, SSOT_VALID_FROM) == 0 || strcmp(column, SSOT_RETIRED_AT) == 0;
 }
 
-/* The columns that the command drops; whether it changes a type. */
+/* The columns that the command drops; whether it changes a type, and the golden
+ * id's. */
 static List *
-columns_dropped(const SsotEntity *entity, const AlterTableStmt *stmt, bool *retyped)
+columns_dropped(const SsotEntity *entity, const AlterTableStmt *stmt, bool *retyped,
+				bool *id_retyped)
 {
 	List	   *columns = NIL;
 	ListCell   *lc;
@@ -206,6 +210,7 @@ columns_dropped(const SsotEntity *entity, const AlterTableStmt *stmt, bool *rety
 			if (is_kept_column(entity, cmd->name))
 				refuse_column(entity, cmd->name, "change the type of");
 			*retyped = true;
+			*id_retyped |= strcmp(cmd->name, entity->id_column) == 0;
 		}
 		if (cmd->subtype != AT_DropColumn ||
 			get_attnum(entity->relid, cmd->name) == InvalidAttrNumber)
@@ -227,6 +232,7 @@ alter_begins(const AlterTableStmt *stmt)
 	SsotEntity *entity;
 	List	   *columns;
 	bool		retyped = false;
+	bool		id_retyped = false;
 	ListCell   *lc;
 
 	foreach(lc, stmt->cmds)
@@ -243,11 +249,13 @@ alter_begins(const AlterTableStmt *stmt)
 	entity = ssot_entity_load(relid, true);
 	if (entity == NULL)
 		return;
-	columns = columns_dropped(entity, stmt, &retyped);
+	columns = columns_dropped(entity, stmt, &retyped, &id_retyped);
 	if (columns != NIL)
 		ssot_ddl_hooks.keep_values(entity, columns);
 	if (columns != NIL || retyped)
 		ssot_release_view(entity);
+	if (id_retyped)
+		ssot_release_policies(entity);
 }
 
 static void
@@ -536,6 +544,33 @@ follow_rename(Oid relid, const char *registered, const RenameStmt *stmt)
 	ssot_follow_rename(relid, registered, stmt->subname, stmt->newname);
 }
 
+/* What register_entity would refuse, and ALTER TABLE can make of a table. */
+static void
+require_usable(const SsotEntity *entity)
+{
+	Relation	rel = table_open(entity->relid, NoLock);
+
+	if (rel->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("entity \"%s\" cannot be unlogged", entity->name),
+				 errdetail("The truth must outlive a crash."),
+				 errhint("Call ssot.unregister_entity first if it need not be an entity.")));
+	if (rel->rd_rel->relforcerowsecurity)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("row-level security of entity \"%s\" cannot be forced on its owner", entity->name),
+				 errdetail("A run must see every row."),
+				 errhint("ENABLE ROW LEVEL SECURITY without FORCE applies to everybody but the owner.")));
+	if (!OidIsValid(RelationGetPrimaryKeyIndex(rel)))
+		ereport(WARNING,
+				(errmsg("entity \"%s\" has no primary key", entity->name),
+				 errdetail("Nothing keeps golden ids unique."),
+				 errhint("ALTER TABLE %s ADD PRIMARY KEY (%s).", entity->name,
+						 quote_identifier(entity->id_column))));
+	table_close(rel, NoLock);
+}
+
 static void
 table_altered(Oid relid, const Node *command)
 {
@@ -551,6 +586,7 @@ table_altered(Oid relid, const Node *command)
 	if (strcmp(registered, ssot_entity_name(relid)) != 0)
 		ssot_follow_name(relid, registered);
 	entity = ssot_entity_load(relid, false);
+	require_usable(entity);
 	ssot_require_column_names(entity);
 	ssot_follow_owner(entity);
 	if (ssot_follow_columns(entity) || changes_constraints(command))
