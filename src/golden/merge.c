@@ -121,13 +121,13 @@ repoint_records(Merge *merge, const SsotEntity *child, const char *column, Times
 	uint64		updated;
 
 	run(merge, t, ssot_sql("INSERT INTO %T (%s, ssot_to) SELECT %s, $1"
-						   " FROM %T AS s JOIN ssot_merges AS m ON m.lost = s.%I"
+						   " FROM %T AS s JOIN " SSOT_MERGES " ON m.lost = s.%I"
 						   " WHERE s.ssot_from < $1",
 						   child->source_history_table, ssot_record_columns(child, ""),
 						   ssot_record_columns(child, "s."), child->source_table, column),
 		NULL, NULL);
 	updated = run(merge, t, ssot_sql("UPDATE %T AS s SET %I = m.kept, ssot_from = $1"
-									 " FROM ssot_merges AS m WHERE m.lost = s.%I"
+									 " FROM " SSOT_MERGES " WHERE m.lost = s.%I"
 									 " RETURNING CASE WHEN s.ssot_refs OPERATOR(pg_catalog.?) %L THEN NULL"
 									 " ELSE m.lost::pg_catalog.text END,"
 									 " pg_catalog.jsonb_build_object('ssot_source', s.ssot_source::pg_catalog.text,"
@@ -163,7 +163,7 @@ move_golden(Merge *merge, const char *golden, const char *column, TimestampTz t)
 	PG_TRY();
 	{
 		moved = run(merge, t, ssot_sql("UPDATE %T AS g SET %I = m.kept, valid_from = $1"
-									   " FROM ssot_merges AS m WHERE m.lost = g.%I",
+									   " FROM " SSOT_MERGES " WHERE m.lost = g.%I",
 									   golden, column, column), NULL, NULL);
 	}
 	PG_CATCH();
@@ -191,7 +191,7 @@ repoint_entity(Merge *merge, const SsotReferrer *referrer)
 	ssot_machine_begin();
 	run(merge, t, ssot_sql("INSERT INTO %T (%s, valid_to, ssot_run, ssot_changed_by, ssot_reason)"
 						   " SELECT %s, $1, $2, $3, $4"
-						   " FROM %T AS g JOIN ssot_merges AS m ON m.lost = g.%I"
+						   " FROM %T AS g JOIN " SSOT_MERGES " ON m.lost = g.%I"
 						   " WHERE g.valid_from < $1",
 						   child->history_table, ssot_history_columns(child, ""),
 						   ssot_history_columns(child, "g."), golden, column), NULL, NULL);
@@ -210,7 +210,7 @@ settle_entity(Merge *merge, const SsotEntity *child, TimestampTz t, const char *
 	SsotIds		ids = ssot_ids_create(child);
 	SsotUser	user = ssot_become_owner(child->relid);
 
-	run(merge, t, ssot_sql("SELECT DISTINCT s.%I FROM %T AS s JOIN ssot_merges AS m ON m.kept = s.%I"
+	run(merge, t, ssot_sql("SELECT DISTINCT s.%I FROM %T AS s JOIN " SSOT_MERGES " ON m.kept = s.%I"
 						   " WHERE s.ssot_from = $1",
 						   child->id_column, child->source_table, column), ssot_ids_take, &ids);
 	ssot_restore_user(user);
@@ -227,7 +227,7 @@ delete_lost(Merge *merge, TimestampTz t)
 
 	PG_TRY();
 	{
-		run(merge, t, ssot_sql("DELETE FROM %T AS g USING ssot_merges AS m WHERE m.lost = g.%I",
+		run(merge, t, ssot_sql("DELETE FROM %T AS g USING " SSOT_MERGES " WHERE m.lost = g.%I",
 							   ssot_relation_name(entity->relid), entity->id_column), NULL, NULL);
 	}
 	PG_CATCH();
@@ -255,7 +255,7 @@ remove_lost(Merge *merge, TimestampTz t)
 	run(merge, t, ssot_sql("INSERT INTO %T (%s, valid_to, ssot_run, ssot_changed_by, ssot_reason)"
 						   " SELECT %s, $1, $2, $3,"
 						   " 'merged into ' || m.kept::pg_catalog.text || coalesce(': ' || $4, '')"
-						   " FROM %T AS g JOIN ssot_merges AS m ON m.lost = g.%I"
+						   " FROM %T AS g JOIN " SSOT_MERGES " ON m.lost = g.%I"
 						   " WHERE g.valid_from < $1",
 						   entity->history_table, ssot_history_columns(entity, ""),
 						   ssot_history_columns(entity, "g."),
@@ -272,7 +272,7 @@ remove_lost(Merge *merge, TimestampTz t)
 	 * format() asks its output function, never a cast that they made.
 	 */
 	run(merge, t, ssot_sql("UPDATE ssot.merged_id AS o SET kept_id = pg_catalog.format('%%s', m.kept)"
-						   " FROM ssot_merges AS m"
+						   " FROM " SSOT_MERGES
 						   " WHERE o.entity = %L AND o.kept_id = pg_catalog.format('%%s', m.lost)",
 						   entity->name), NULL, NULL);
 	run(merge, t, ssot_sql("INSERT INTO ssot.merged_id"
@@ -280,7 +280,7 @@ remove_lost(Merge *merge, TimestampTz t)
 						   " SELECT %L, pg_catalog.format('%%s', m.lost), pg_catalog.format('%%s', m.kept),"
 						   " pg_catalog.format('%%s', m.kept), $1,"
 						   " coalesce($4, 'records share a key (run ' || $2 || ')', 'merged by ' || $3), $5"
-						   " FROM ssot_merges AS m"
+						   " FROM " SSOT_MERGES
 						   " ON CONFLICT (entity, lost_id) DO UPDATE"
 						   " SET kept_id = EXCLUDED.kept_id, into_id = EXCLUDED.into_id,"
 						   " merged_at = EXCLUDED.merged_at, reason = EXCLUDED.reason,"

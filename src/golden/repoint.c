@@ -154,7 +154,8 @@ error_constraint(const char *name)
 }
 
 static void
-refuse_table(const SsotEntity *entity, const SsotReferrer *referrer, const char *why)
+refuse_table(const SsotEntity *entity, const SsotReferrer *referrer, const char *why,
+			 const char *hint)
 {
 	const char *table = ssot_relation_name(referrer->relid);
 
@@ -162,8 +163,7 @@ refuse_table(const SsotEntity *entity, const SsotReferrer *referrer, const char 
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("records of \"%s\" cannot be merged: table \"%s\" refers to them", entity->name, table),
 			 errdetail("%s", why),
-			 errhint("Ask the owner of %s to do the merge, or to let you see and update its rows.",
-					 table), error_table(table)));
+			 errhint(hint, table), error_table(table)));
 }
 
 /* "c.a = l.x AND c.b = l.y" */
@@ -199,7 +199,7 @@ any_row_refers(const SsotEntity *entity, const SsotReferrer *referrer, const Sso
 	SsotUser	user;
 
 	if (refers_to_id(entity, referrer))
-		statement.sql = ssot_sql("SELECT true FROM ssot_merges AS m JOIN %T AS c ON c.%I = m.lost LIMIT 1",
+		statement.sql = ssot_sql("SELECT true FROM " SSOT_MERGES " JOIN %T AS c ON c.%I = m.lost LIMIT 1",
 								 ssot_relation_name(referrer->relid),
 								 (const char *) linitial(referrer->columns));
 	else
@@ -244,7 +244,8 @@ check_rights(const SsotEntity *entity, const SsotReferrer *referrer, List *key,
 		return false;
 	refuse_table(entity, referrer, !may ?
 				 "You may not update the rows that refer to the lost record." :
-				 "Row-level policies may hide rows from you that refer to the lost record.");
+				 "Row-level policies may hide rows from you that refer to the lost record.",
+				 "Ask the owner of %s to do the merge, or to let you see and update its rows.");
 	return false;
 }
 
@@ -372,7 +373,7 @@ repoint_sql(const SsotEntity *entity, const SsotReferrer *referrer, List *key)
 	{
 		const char *name = (const char *) linitial(referrer->columns);
 
-		return ssot_sql("UPDATE %T AS c SET %I = m.kept FROM ssot_merges AS m WHERE c.%I = m.lost"
+		return ssot_sql("UPDATE %T AS c SET %I = m.kept FROM " SSOT_MERGES " WHERE c.%I = m.lost"
 						" RETURNING m.lost::text, %s, ARRAY[m.lost::text], ARRAY[c.%I::text]",
 						table, name, name, key_expression(key), name);
 	}
@@ -380,7 +381,7 @@ repoint_sql(const SsotEntity *entity, const SsotReferrer *referrer, List *key)
 	forboth(column, referrer->columns, target, referrer->targets)
 		ssot_sql_append(&set, "%s%I = k.%I", set.len > 0 ? ", " : "",
 						(const char *) lfirst(column), (const char *) lfirst(target));
-	return ssot_sql("UPDATE %T AS c SET %s FROM ssot_merges AS m"
+	return ssot_sql("UPDATE %T AS c SET %s FROM " SSOT_MERGES
 					" JOIN %T AS l ON l.%I = m.lost JOIN %T AS k ON k.%I = m.kept"
 					" WHERE %s RETURNING m.lost::text, %s, ARRAY[%s], ARRAY[%s]",
 					table, set.data, entity->name, entity->id_column,
@@ -466,7 +467,8 @@ ssot_repoint_table(const SsotEntity *entity, const SsotReferrer *referrer,
 	tuplestore_end(moved.rows);
 	ssot_settings_end(level);
 	if (referrer->acts && any_row_refers(entity, referrer, merges))
-		refuse_table(entity, referrer, "A trigger or policy of the table keeps rows from being moved.");
+		refuse_table(entity, referrer, "A trigger or policy of the table keeps rows from being moved.",
+					 "Let the triggers of %s pass an UPDATE of its foreign key, or move its rows first.");
 }
 
 /* ---- constraints --------------------------------------------------------- */

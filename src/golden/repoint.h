@@ -11,6 +11,13 @@
 #include "common/query.h"
 #include "entity/map.h"
 
+/*
+ * The relation ssot_merges as statements use it. A lost id is there once, which the
+ * planner cannot know of a relation that comes from C: it would hash the table that
+ * refers to it, however large, rather than the merges.
+ */
+#define SSOT_MERGES "(SELECT DISTINCT ON (x.lost) x.lost, x.kept FROM ssot_merges AS x) AS m"
+
 /* One foreign key to an entity. */
 typedef struct SsotReferrer
 {
