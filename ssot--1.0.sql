@@ -1363,12 +1363,12 @@ COMMENT ON FUNCTION ssot.stable_until(regclass) IS 'Time of the entity''s last w
 
 CREATE FUNCTION ssot.history(entity regclass, id text,
     OUT valid_from timestamptz, OUT valid_to timestamptz, OUT changed_by text,
-    OUT reason text, OUT run bigint, OUT record jsonb)
+    OUT reason text, OUT run bigint, OUT record jsonb, OUT ended text)
 RETURNS SETOF record
 LANGUAGE C STABLE STRICT
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_history';
-COMMENT ON FUNCTION ssot.history(regclass, text) IS 'All versions of one golden record, oldest first: from when to when it was believed (valid_to is null for the current one), and who made the version, why, and in which run; who made the first is not known. Runs under the caller''s rights. A merged id shows its versions until the merge.';
+COMMENT ON FUNCTION ssot.history(regclass, text) IS 'All versions of one golden record, oldest first: from when to when it was believed (valid_to is null for the current one), and who made the version, why, and in which run; who made the first is not known. Runs under the caller''s rights. A merged id shows its versions until the merge; ended says in the last of them what became of it.';
 
 -- Pins.
 

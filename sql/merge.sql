@@ -157,7 +157,7 @@ SELECT * FROM mrg.crosswalk;
 SELECT * FROM mrg.refs;
 SELECT * FROM mrg.pins;
 -- history and the time before
-SELECT run IS NULL AS by_person, reason, record ->> 'name' AS name FROM ssot.history('mrg.customer', '2');
+SELECT run IS NULL AS by_person, reason, record ->> 'name' AS name, ended FROM ssot.history('mrg.customer', '2');
 SELECT valid_to IS NULL AS now, reason, record ->> 'customer_id' AS customer
 FROM ssot.history('mrg.visit', '10');
 SELECT ssot_reason, ssot_changed_by = session_user AS me FROM mrg_ssot.customer_history WHERE customer_id = 2 ORDER BY valid_to DESC LIMIT 1;

@@ -85,7 +85,7 @@ SELECT customer_id, name FROM spl.customer_at(:'before') ORDER BY 1;
 SELECT ssot.split('spl.customer', '1', '{spl_crm:A}', 'A is a department') AS a \gset
 SELECT * FROM spl.crosswalk;
 
--- Later runs hold what keys link
+-- Later runs hold apart what keys link
 SELECT source, golden_changed, linked FROM ssot.reconcile('spl.customer', "full" => true);
 SELECT source, golden_changed FROM ssot.reconcile('spl.visit', "full" => true);
 UPDATE spl.crm SET name = 'Gamma 2' WHERE id = 'C';
@@ -96,7 +96,7 @@ SELECT * FROM spl.crosswalk;
 INSERT INTO spl.erp VALUES ('5', 'Gamma AG', 'C', 'T3'), ('6', 'Beta AG', 'B', 'T2');
 SELECT source, linked FROM ssot.reconcile('spl.customer');
 SELECT * FROM spl.crosswalk;
--- one that names both, by bytes of the token: deterministic
+-- a link that joins two golden records: the smaller id stays
 UPDATE spl.crm SET dup_of = 'D' WHERE id = 'Z';
 SELECT source, linked FROM ssot.reconcile('spl.customer');
 SELECT * FROM spl.crosswalk;

@@ -205,7 +205,8 @@ ssot_stable_until(PG_FUNCTION_ARGS)
  * ended it, and that is who made the next.
  *
  * SELECT v.valid_from, nullif(v.valid_to, 'infinity'),
- *        lag(v.changed_by) OVER w, lag(v.reason) OVER w, lag(v.run) OVER w, v.record
+ *        lag(v.changed_by) OVER w, lag(v.reason) OVER w, lag(v.run) OVER w, v.record,
+ *        CASE WHEN lead(v.valid_to) OVER w IS NULL THEN v.reason END
  *   FROM (SELECT h.valid_from, h.valid_to, h.ssot_changed_by, h.ssot_reason, h.ssot_run,
  *                to_jsonb(r)
  *           FROM golden_ssot.customer_history AS h, LATERAL (SELECT h.customer_id, ...) AS r
@@ -222,7 +223,8 @@ history_query(const SsotEntity *entity)
 {
 	return ssot_sql("SELECT v.valid_from, nullif(v.valid_to, 'infinity'),"
 					"       lag(v.changed_by) OVER w, lag(v.reason) OVER w,"
-					"       lag(v.run) OVER w, v.record"
+					"       lag(v.run) OVER w, v.record,"
+					"       CASE WHEN lead(v.valid_to) OVER w IS NULL THEN v.reason END"
 					" FROM (SELECT h.valid_from, h.valid_to, h.ssot_changed_by, h.ssot_reason,"
 					"              h.ssot_run, to_jsonb(r)"
 					"       FROM %T AS h, LATERAL (SELECT %s) AS r"

@@ -478,9 +478,11 @@ ssot_unmerge(PG_FUNCTION_ARGS)
 	unmoved = ssot_repoint_back(entity, lost, split.t);
 	if (unmoved > 0)
 		ereport(WARNING,
-				(errmsg(INT64_FORMAT " rows stay with record %s of \"%s\"",
-						unmoved, merged.kept, entity->name),
-				 errdetail("They referred to record %s before the merge, and were changed or deleted since, or have no primary key to find them by.",
+				(errmsg_plural("%lld row stays with record %s of \"%s\"",
+							   "%lld rows stay with record %s of \"%s\"",
+							   (unsigned long) unmoved,
+							   (long long) unmoved, merged.kept, entity->name),
+				 errdetail("What referred to record %s before the merge was changed or deleted since, or has no primary key to find it by.",
 						   lost)));
 	PG_RETURN_VOID();
 }
