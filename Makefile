@@ -65,7 +65,7 @@ else
 
 EXTENSION = ssot
 MODULE_big = ssot
-DATA = ssot--1.0.sql
+DATA := $(sort $(wildcard ssot--*.sql))
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
 
 # libphonenumber is C++ and large: a library of its own, loaded on first use.
