@@ -23,6 +23,7 @@
 #include "golden/held_merge.h"
 #include "golden/hold.h"
 #include "golden/link.h"
+#include "golden/matcher.h"
 #include "golden/merge.h"
 #include "golden/reference.h"
 #include "golden/settle.h"
@@ -398,7 +399,8 @@ write_run(Run *run)
 	int64		ntouched = 0;
 	bool		everything = run->rules_changed;
 
-	if (run->ingest->nstaged + run->ingest->ngone > 0 || ssot_any_merge_held(entity))
+	if (run->ingest->nstaged + run->ingest->ngone > 0 || ssot_any_merge_held(entity) ||
+		ssot_matching_pending(entity))
 	{
 		SsotMerger	merger = {.run_id = run->run_id};
 

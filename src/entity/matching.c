@@ -107,7 +107,12 @@ take_fields(const SsotEntity *entity, SsotCompared *compared, const JsonbValue *
 	if (value->type != jbvBinary || !JsonContainerIsArray(value->val.binary.data) ||
 		JsonContainerIsScalar(value->val.binary.data))
 		refuse_compared(entity, compared->name);
-	compared->fields = palloc(sizeof(int) * JsonContainerSize(value->val.binary.data));
+	if (JsonContainerSize(value->val.binary.data) > SSOT_MAX_COMPARED_FIELDS)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("comparison \"%s\" of \"%s\" names more than %d fields",
+						compared->name, entity->name, SSOT_MAX_COMPARED_FIELDS)));
+	compared->fields = palloc(sizeof(int) * Max(JsonContainerSize(value->val.binary.data), 1));
 	it = JsonbIteratorInit(value->val.binary.data);
 	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
 	{
@@ -197,6 +202,8 @@ ssot_matching_load(const SsotEntity *entity)
 	rules->one_per_system = DatumGetBool(values[4]);
 	rules->version = DatumGetInt64(values[5]);
 	rules->applied = !isnull[6] && DatumGetInt64(values[6]) == rules->version;
+	if (rules->ncompared == 0 && rules->applied)
+		return NULL;
 	rules->model_id = isnull[7] ? 0 : DatumGetInt64(values[7]);
 	return rules;
 }

@@ -7,6 +7,9 @@
 
 #include "entity/map.h"
 
+/* So many fields can make one value. */
+#define SSOT_MAX_COMPARED_FIELDS	8
+
 /* One comparison: a field of the entity, or several that make one value. */
 typedef struct SsotCompared
 {
@@ -30,7 +33,9 @@ typedef struct SsotMatchRules
 	int64		model_id;		/* 0: none was learnt yet */
 } SsotMatchRules;
 
-/* The rules in force, or NULL if none were declared for the entity. */
+/* The rules in force, or NULL if there are none for the entity. Rules without
+ * comparisons are those of an entity that was matched and is to be matched no
+ * longer: what matching had joined must be taken apart once. */
 extern SsotMatchRules *ssot_matching_load(const SsotEntity *entity);
 
 /*

@@ -59,6 +59,7 @@ typedef struct SsotLinking
 	bool		first_load;		/* nothing was stored before */
 	List	   *reopened;		/* SsotHeldMerge: held until now, looked at
 								 * again */
+	struct SsotMatched *matched;	/* matcher.h; NULL: nothing was matched */
 	List	   *held;			/* SsotHeldMerge: of the merges above, those
 								 * that cannot be done (merge_try.c) */
 } SsotLinking;

@@ -1,7 +1,8 @@
 /*
  * golden/linker.h
- *		What the two halves of linking share: link.c finds the records concerned,
- *		regroup.c puts them together.
+ *		What the parts of linking share: link.c takes what was staged, reach.c finds
+ *		the stored records concerned, matcher.c those that are alike, regroup.c puts
+ *		them together.
  */
 #ifndef SSOT_LINKER_H
 #define SSOT_LINKER_H
@@ -48,9 +49,34 @@ typedef struct Linker
 	int64		nseen;
 	Tuplestorestate *found;		/* of those that this round read */
 	int64		nfound;
+	Tuplestorestate *led_to;	/* names (ssot_name_desc) of records to read
+								 * that no token leads to */
+	int64		nled_to;
+	int64		followed;		/* tokens up to here were followed */
+	struct SsotMatcher *matcher;	/* matcher.c; NULL: nothing is matched */
 	FmgrInfo	id_cmp;
 	Oid			id_collation;
 } Linker;
+
+/* link.c: nodes and their tokens. */
+extern int	ssot_linker_add_node(Linker *linker, int source, const char *key);
+extern int	ssot_linker_find_staged(Linker *linker, int source, const char *key);
+extern void ssot_linker_add_own_token(Linker *linker, int node, int source, const char *key);
+extern void ssot_linker_add_tokens(Linker *linker, int node, Datum array);
+
+/*
+ * reach.c: open the golden records that gone records leave, that records coming
+ * back had, and that held merges concern (of the given ids, or all); then read
+ * what is open and what it leads to, or everything.
+ */
+extern void ssot_linker_reach_gone(Linker *linker);
+extern void ssot_linker_reach_returning(Linker *linker);
+extern void ssot_linker_reopen_held(Linker *linker, const Datum *ids, int nids);
+extern void ssot_linker_reach(Linker *linker);
+extern void ssot_linker_reach_everything(Linker *linker);
+
+/* (node, ssot_source, ssot_key) */
+extern TupleDesc ssot_node_desc(void);
 
 /* Note a golden id that must settle. */
 extern void ssot_linker_touch(Linker *linker, Datum id);
@@ -78,7 +104,10 @@ extern void ssot_linker_read_decisions(Linker *linker, Tuplestorestate *names, i
  */
 extern void ssot_linker_cluster(Linker *linker, int *cluster);
 
-/* Put the active nodes together by their tokens and give each its golden id. */
+/* Clusters of the active nodes as far as they are read, by all but matching. */
+extern void ssot_linker_units(Linker *linker, int *cluster);
+
+/* Put the active nodes together and give each its golden id. */
 extern void ssot_regroup(Linker *linker);
 
 #endif							/* SSOT_LINKER_H */

@@ -21,6 +21,7 @@
 #include "common/errors.h"
 #include "common/ident.h"
 #include "golden/held_merge.h"
+#include "golden/matcher.h"
 #include "golden/merge.h"
 #include "golden/reference.h"
 #include "golden/store.h"
@@ -273,4 +274,5 @@ ssot_store_and_merge(const SsotEntity *entity, const SsotIngest *ingest,
 		while (!store_without_circles(&attempt, ingest))
 			CHECK_FOR_INTERRUPTS();
 	ssot_held_merges_write(entity, linking, t, merger->run_id);
+	ssot_matched_write(entity, linking->matched, t);
 }

@@ -14,6 +14,7 @@
 #include "common/query.h"
 #include "golden/decision.h"
 #include "golden/linker.h"
+#include "golden/matcher.h"
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
@@ -53,7 +54,6 @@ free_tokens(Linker *linker)
 	MemoryContextDelete(linker->token_context);
 }
 
-/* Decisions may need the tokens again; without any they are done with. */
 static void
 pair_by_tokens(Linker *linker)
 {
@@ -62,8 +62,6 @@ pair_by_tokens(Linker *linker)
 		if (linker->tokens[i].hash == linker->tokens[i - 1].hash &&
 			strcmp(linker->tokens[i].text, linker->tokens[i - 1].text) == 0)
 			ssot_linker_pair(linker, linker->tokens[i - 1].node, linker->tokens[i].node);
-	if (linker->decisions == NIL)
-		free_tokens(linker);
 }
 
 static bool
@@ -367,6 +365,35 @@ assign_ids(Linker *linker, const int *cluster, int *holder)
 	}
 }
 
+/*
+ * Clusters by tokens, decisions and what people wrote. "order" gets the nodes
+ * that had a golden id. "last": tokens that no decision needs again are given back
+ * before clustering.
+ */
+static void
+put_together(Linker *linker, int *cluster, int **order, int *n, bool last)
+{
+	linker->npairs = 0;
+	pair_by_tokens(linker);
+	if (last && linker->decisions == NIL)
+		free_tokens(linker);
+	*order = sorted_nodes(linker, true, compare_by_id, n);
+	pair_with_anchors(linker, *order, *n);
+	pair_as_wished(linker, *order, *n);
+	ssot_linker_cluster(linker, cluster);
+}
+
+void
+ssot_linker_units(Linker *linker, int *cluster)
+{
+	int		   *order;
+	int			n;
+
+	mark_leaving(linker);
+	put_together(linker, cluster, &order, &n, false);
+	pfree(order);
+}
+
 void
 ssot_regroup(Linker *linker)
 {
@@ -379,11 +406,8 @@ ssot_regroup(Linker *linker)
 	int			n;
 
 	mark_leaving(linker);
-	pair_by_tokens(linker);
-	order = sorted_nodes(linker, true, compare_by_id, &n);
-	pair_with_anchors(linker, order, n);
-	pair_as_wished(linker, order, n);
-	ssot_linker_cluster(linker, cluster);
+	put_together(linker, cluster, &order, &n, true);
+	ssot_matcher_cluster(linker, cluster);
 	if (linker->decisions != NIL)
 		free_tokens(linker);
 	pfree(linker->pairs);

@@ -1,0 +1,351 @@
+/*
+ * golden/match_model.c
+ *		The matching engine as linking needs it: units by their texts.
+ *
+ * The engine numbers records in an order of its own (by the hash of their key);
+ * here units keep the numbers that linking gave them.
+ */
+#include "postgres.h"
+
+#include "ssot.h"
+#include "entity/json.h"
+#include "golden/match_model.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include <math.h>
+
+struct SsotMatchSet
+{
+	const SsotMatchRules *rules;
+	MemoryContext context;
+	SsotRecords *records;
+	int		   *record_of;		/* by unit */
+	SsotScorer *scorer;
+	const SsotStoredModel *model;
+};
+
+double
+ssot_log_odds(double probability)
+{
+	return log2(probability / (1 - probability));
+}
+
+static const SsotKind **
+kinds_of(const SsotMatchRules *rules)
+{
+	const SsotKind **kinds = palloc(sizeof(SsotKind *) * Max(rules->ncompared, 1));
+
+	for (int i = 0; i < rules->ncompared; i++)
+	{
+		kinds[i] = ssot_kind_find(rules->compared[i].kind);
+		if (kinds[i] == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_OBJECT),
+					 errmsg("there is no kind of comparison \"%s\"", rules->compared[i].kind),
+					 errhint("Call ssot.set_matching with a kind that exists.")));
+	}
+	return kinds;
+}
+
+/* ---- models -------------------------------------------------------------- */
+
+typedef struct CachedModel
+{
+	int64		model_id;
+	SsotStoredModel *stored;
+} CachedModel;
+
+static HTAB *cached_models = NULL;
+
+static SsotStoredModel *
+read_model(const SsotMatchRules *rules, bytea *bytes)
+{
+	return ssot_model_read(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes), rules->ncompared,
+						   kinds_of(rules));
+}
+
+/* A model number is never used again, and what it names never changes. */
+SsotStoredModel *
+ssot_match_stored(const SsotEntity *entity, const SsotMatchRules *rules)
+{
+	CachedModel *cached;
+	bool		found;
+
+	if (cached_models == NULL)
+	{
+		HASHCTL		control = {.keysize = sizeof(int64),.entrysize = sizeof(CachedModel)};
+
+		cached_models = hash_create("ssot models", 16, &control, HASH_ELEM | HASH_BLOBS);
+	}
+	cached = hash_search(cached_models, &rules->model_id, HASH_FIND, NULL);
+	if (cached == NULL)
+	{
+		bytea	   *bytes = ssot_match_model_load(entity, rules->model_id);
+		MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "ssot model",
+													  ALLOCSET_DEFAULT_SIZES);
+		MemoryContext old = MemoryContextSwitchTo(context);
+		SsotStoredModel *stored = read_model(rules, bytes);
+
+		MemoryContextSwitchTo(old);
+		if (stored == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("the model of \"%s\" is not one for what is compared", entity->name),
+					 errdetail("It was learnt by another version of the extension, or for other comparisons."),
+					 errhint("Call ssot.set_matching again; the next run learns a new one.")));
+		cached = hash_search(cached_models, &rules->model_id, HASH_ENTER, &found);
+		cached->stored = stored;
+		MemoryContextSetParent(context, CacheMemoryContext);
+	}
+	return cached->stored;
+}
+
+/* ---- sets ---------------------------------------------------------------- */
+
+static SsotRecords *
+encode(const SsotMatchRules *rules, const SsotStoredModel *model, int n, char *const *texts,
+	   const uint64 *hashes, const uint64 *systems)
+{
+	const char **names = palloc(sizeof(char *) * Max(rules->ncompared, 1));
+	SsotEncoder *encoder;
+	int		   *lengths = palloc(sizeof(int) * Max(rules->ncompared, 1));
+	SsotTokenShares **shares = palloc0(sizeof(SsotTokenShares *) * Max(rules->ncompared, 1));
+
+	for (int i = 0; i < rules->ncompared; i++)
+		names[i] = rules->compared[i].name;
+	for (int i = 0; model != NULL && i < rules->ncompared; i++)
+		shares[i] = model->fields[i].shares;
+	encoder = ssot_encoder_create(rules->ncompared, kinds_of(rules), names);
+	for (int u = 0; u < n; u++)
+	{
+		char	   *const *row = texts + (Size) u * rules->ncompared;
+
+		if ((u & 0xFFF) == 0)
+			CHECK_FOR_INTERRUPTS();
+		for (int i = 0; i < rules->ncompared; i++)
+			lengths[i] = row[i] == NULL ? 0 : strlen(row[i]);
+		ssot_encoder_add(encoder, hashes == NULL ? u : ssot_mix(hashes[u]),
+						 systems == NULL ? 0 : systems[u], (const char *const *) row, lengths);
+	}
+	return ssot_encoder_finish(encoder, model == NULL ? NULL : shares);
+}
+
+static SsotMatchSet *
+new_set(const SsotMatchRules *rules)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "ssot units",
+												  ALLOCSET_DEFAULT_SIZES);
+	SsotMatchSet *set = MemoryContextAllocZero(context, sizeof(SsotMatchSet));
+
+	set->context = context;
+	set->rules = rules;
+	return set;
+}
+
+static void
+number_units(SsotMatchSet *set)
+{
+	set->record_of = palloc_extended(sizeof(int) * Max(set->records->n, 1), MCXT_ALLOC_HUGE);
+	for (int r = 0; r < set->records->n; r++)
+		set->record_of[set->records->arrival[r]] = r;
+}
+
+SsotMatchSet *
+ssot_match_set(const SsotMatchRules *rules, SsotStoredModel *model, int n, char *const *texts,
+			   const uint64 *hashes, const uint64 *systems)
+{
+	SsotMatchSet *set = new_set(rules);
+	MemoryContext old = MemoryContextSwitchTo(set->context);
+
+	set->records = encode(rules, model, n, texts, hashes, systems);
+	set->scorer = ssot_scorer_create(ssot_leveler_create(set->records), &model->model, model);
+	set->model = model;
+	number_units(set);
+	MemoryContextSwitchTo(old);
+	return set;
+}
+
+void
+ssot_match_set_free(SsotMatchSet *set)
+{
+	MemoryContextDelete(set->context);
+}
+
+int
+ssot_match_keys(SsotMatchSet *set, int unit, int64 *keys)
+{
+	return ssot_stored_keys(set->model, set->records, set->record_of[unit], (uint64 *) keys);
+}
+
+double
+ssot_match_weight(SsotMatchSet *set, int a, int b)
+{
+	return ssot_score(set->scorer, set->record_of[a], set->record_of[b], -INFINITY);
+}
+
+Datum
+ssot_match_levels(SsotMatchSet *set, int a, int b)
+{
+	JsonbParseState *state = NULL;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (int f = 0; f < set->records->nfields; f++)
+	{
+		int			level;
+
+		ssot_score_field(set->scorer, f, set->record_of[a], set->record_of[b], &level);
+		ssot_json_key(&state, set->rules->compared[f].name);
+		ssot_json_text(&state, WJB_VALUE, level == SSOT_LEVEL_MISSING ? "missing" :
+					   set->records->fields[f].kind->levels[level - 1]);
+	}
+	return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
+}
+
+/* ---- matching ------------------------------------------------------------ */
+
+/* Learn a model from the units, as bytes. */
+static bytea *
+learn(const SsotMatchRules *rules, int n, char *const *texts, const uint64 *hashes,
+	  const uint64 *systems)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "ssot learning",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	SsotMatchOptions options = {
+		.match = rules->match,.review = rules->review,.max_cluster = rules->max_cluster
+	};
+	SsotRecords *records = encode(rules, NULL, n, texts, hashes, systems);
+	SsotMatching *matching = ssot_match_records(records, &options);
+	StringInfoData bytes;
+	bytea	   *result;
+
+	initStringInfo(&bytes);
+	appendStringInfoSpaces(&bytes, VARHDRSZ);
+	ssot_model_write(&bytes, matching->model, matching->rules, records);
+	SET_VARSIZE(bytes.data, bytes.len);
+	MemoryContextSwitchTo(old);
+	result = palloc(bytes.len);
+	memcpy(result, bytes.data, bytes.len);
+	MemoryContextDelete(context);
+	return result;
+}
+
+/* From the engine's numbers to those of units. */
+static void
+take_outcome(SsotMatchOutcome *outcome, const SsotMatching *matching)
+{
+	const int  *arrival = matching->records->arrival;
+	int			n = matching->records->n;
+	int		   *smallest = palloc_extended(sizeof(int) * Max(n, 1), MCXT_ALLOC_HUGE);
+
+	outcome->cluster = palloc_extended(sizeof(int) * Max(n, 1), MCXT_ALLOC_HUGE);
+	for (int r = 0; r < n; r++)
+		smallest[r] = n;
+	for (int r = 0; r < n; r++)
+		smallest[matching->gathering.cluster[r]] =
+			Min(smallest[matching->gathering.cluster[r]], arrival[r]);
+	for (int r = 0; r < n; r++)
+		outcome->cluster[arrival[r]] = smallest[matching->gathering.cluster[r]];
+	pfree(smallest);
+	outcome->npairs = matching->npairs;
+	outcome->pairs = palloc_extended(sizeof(SsotMatchPair) * Max(matching->npairs, 1), MCXT_ALLOC_HUGE);
+	for (int64 i = 0; i < matching->npairs; i++)
+		outcome->pairs[i] = (SsotMatchPair)
+	{
+		arrival[matching->pairs[i].a], arrival[matching->pairs[i].b], matching->pairs[i].weight
+	};
+}
+
+/*
+ * A model that was just learnt is written and read back before it is used, so that
+ * this run weighs as every later one does.
+ */
+SsotMatchOutcome *
+ssot_match_units(const SsotMatchRules *rules, SsotStoredModel *model, int n, char *const *texts,
+				 const uint64 *hashes, const uint64 *systems, int napart, const int (*apart)[2])
+{
+	SsotMatchOutcome *outcome = palloc0(sizeof(SsotMatchOutcome));
+	SsotMatchOptions options = {
+		.match = rules->match,.review = rules->review,.max_cluster = rules->max_cluster,
+		.ndecided = napart
+	};
+	int			(*decided)[2] = palloc(sizeof(int[2]) * Max(napart, 1));
+	SsotMatchSet *set = new_set(rules);
+	MemoryContext old;
+
+	if (model == NULL)
+	{
+		outcome->learnt = learn(rules, n, texts, hashes, systems);
+		model = read_model(rules, outcome->learnt);
+	}
+	old = MemoryContextSwitchTo(set->context);
+	set->records = encode(rules, model, n, texts, hashes, systems);
+	set->model = model;
+	number_units(set);
+	for (int i = 0; i < napart; i++)
+	{
+		decided[i][0] = set->record_of[apart[i][0]];
+		decided[i][1] = set->record_of[apart[i][1]];
+	}
+	options.decided = (const int (*)[2]) decided;
+	options.same = palloc0(sizeof(bool) * Max(napart, 1));
+	options.stored = model;
+	{
+		SsotMatching *matching = ssot_match_records(set->records, &options);
+
+		set->scorer = matching->scorer;
+		MemoryContextSwitchTo(old);
+		take_outcome(outcome, matching);
+	}
+	outcome->set = set;
+	return outcome;
+}
+
+void
+ssot_match_outcome_free(SsotMatchOutcome *outcome)
+{
+	ssot_match_set_free(outcome->set);
+	pfree(outcome->cluster);
+	pfree(outcome->pairs);
+	pfree(outcome);
+}
+
+/* ---- texts of stored units ----------------------------------------------- */
+
+char	  **
+ssot_match_texts(Datum array, int ncompared)
+{
+	char	  **texts = palloc0(sizeof(char *) * Max(ncompared, 1));
+	Datum	   *elements;
+	bool	   *nulls;
+	int			n;
+
+	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT,
+					  &elements, &nulls, &n);
+	for (int i = 0; i < Min(n, ncompared); i++)
+		if (!nulls[i])
+			texts[i] = TextDatumGetCString(elements[i]);
+	return texts;
+}
+
+Datum
+ssot_match_texts_array(char *const *texts, int ncompared)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * Max(ncompared, 1));
+	bool	   *nulls = palloc(sizeof(bool) * Max(ncompared, 1));
+	int			lower = 1;
+
+	for (int i = 0; i < ncompared; i++)
+	{
+		nulls[i] = texts[i] == NULL;
+		elements[i] = nulls[i] ? (Datum) 0 : CStringGetTextDatum(texts[i]);
+	}
+	return PointerGetDatum(construct_md_array(elements, nulls, 1, &ncompared, &lower, TEXTOID, -1,
+											  false, TYPALIGN_INT));
+}

@@ -1,0 +1,78 @@
+/*
+ * golden/match_model.h
+ *		The matching engine as linking needs it: units by their texts.
+ */
+#ifndef SSOT_MATCH_MODEL_H
+#define SSOT_MATCH_MODEL_H
+
+#include "entity/matching.h"
+#include "identity/match.h"
+
+/* A key that more units have is not followed when units are looked up. */
+#define SSOT_LOOKUP_BLOCK	SSOT_MAX_BLOCK
+
+/* A unit has no more keys. */
+#define SSOT_MATCH_KEYS		SSOT_RECORD_KEYS
+
+/* Units, encoded and ready to be weighed under a model. */
+typedef struct SsotMatchSet SsotMatchSet;
+
+/* A pair of units that a person might look at. */
+typedef struct SsotMatchPair
+{
+	int			a;				/* number of the unit as it was given */
+	int			b;
+	double		weight;
+} SsotMatchPair;
+
+typedef struct SsotMatchOutcome
+{
+	int		   *cluster;		/* by unit: the smallest unit of its cluster */
+	int64		npairs;
+	SsotMatchPair *pairs;		/* of at least the review probability */
+	bytea	   *learnt;			/* the model, if none was given */
+	SsotMatchSet *set;
+} SsotMatchOutcome;
+
+/* log2 of the odds of a probability. */
+extern double ssot_log_odds(double probability);
+
+/*
+ * The model in force. It is read once per session: a model never changes. Lives as
+ * long as the session.
+ */
+extern SsotStoredModel *ssot_match_stored(const SsotEntity *entity, const SsotMatchRules *rules);
+
+/*
+ * Encode n units: texts[n][ncompared], NULL where missing; a hash by which they
+ * are ordered (NULL: in the given order); the systems whose records they have
+ * (NULL: does not matter).
+ */
+extern SsotMatchSet *ssot_match_set(const SsotMatchRules *rules, SsotStoredModel *model, int n,
+									char *const *texts, const uint64 *hashes,
+									const uint64 *systems);
+extern void ssot_match_set_free(SsotMatchSet *set);
+
+/* The blocking keys of a unit; at most SSOT_MATCH_KEYS. */
+extern int	ssot_match_keys(SsotMatchSet *set, int unit, int64 *keys);
+
+/* log2 of the odds that two units are one thing, prior included. */
+extern double ssot_match_weight(SsotMatchSet *set, int a, int b);
+
+/* How well each comparison agrees, as {"name": "level"}: a jsonb. */
+extern Datum ssot_match_levels(SsotMatchSet *set, int a, int b);
+
+/*
+ * Match all units with each other, and learn a model first if there is none
+ * (NULL). "apart" are pairs of units that a person said are different.
+ */
+extern SsotMatchOutcome *ssot_match_units(const SsotMatchRules *rules, SsotStoredModel *model,
+										  int n, char *const *texts, const uint64 *hashes,
+										  const uint64 *systems, int napart, const int (*apart)[2]);
+extern void ssot_match_outcome_free(SsotMatchOutcome *outcome);
+
+/* texts text[] of customer_match, there and back; a missing one is NULL. */
+extern char **ssot_match_texts(Datum array, int ncompared);
+extern Datum ssot_match_texts_array(char *const *texts, int ncompared);
+
+#endif							/* SSOT_MATCH_MODEL_H */
