@@ -9,15 +9,17 @@
 --     I.5  reconcile: runs and schedules
 --     I.6  text: words that count as blank
 --     I.7  drift: what a difference is
+--     I.8  dictionary: calendars, versions of metrics, what a number and a cause are
 --   PART II  what can be replaced: functions, views, triggers, grants.
 --     II.1  text: normalisation, blank-ness, validators, countries, phones, similarity
 --     II.2  entity: the Entity Map (systems, entities, sources, authority, code lists)
 --     II.3  ingest: quarantine, change capture
 --     II.4  golden: clock, history, as-of, pins, merging and splitting, survivorship, lineage
 --     II.5  drift: open differences and their verification
---     II.6  reconcile: running, progress, schedules; matching any relation
---     II.7  grants: what PUBLIC may not do
---     II.8  event triggers: what hears the user's DDL
+--     II.6  dictionary: calendars, metrics, why two numbers differ
+--     II.7  reconcile: running, progress, schedules; matching any relation
+--     II.8  grants: what PUBLIC may not do
+--     II.9  event triggers: what hears the user's DDL
 
 \echo Use "CREATE EXTENSION ssot" to load this file. \quit
 
@@ -461,7 +463,7 @@ COMMENT ON COLUMN ssot.reconcile_run.started_at IS 'Wall clock at the start';
 COMMENT ON COLUMN ssot.reconcile_run.finished_at IS 'Wall clock at the end';
 COMMENT ON COLUMN ssot.reconcile_run.written_at IS 'The entity''s clock for what the run wrote; NULL where it wrote nothing';
 COMMENT ON COLUMN ssot.reconcile_run.status IS 'done, nothing to do, or failed';
-COMMENT ON COLUMN ssot.reconcile_run.figures IS 'The figures per source, as ssot.reconcile returned them';
+COMMENT ON COLUMN ssot.reconcile_run.figures IS 'The figures per source, as ssot.reconcile returned them, and through when the source''s data is complete (data_through)';
 COMMENT ON COLUMN ssot.reconcile_run.sqlstate IS 'SQLSTATE of the failure';
 COMMENT ON COLUMN ssot.reconcile_run.message IS 'Message of the failure';
 COMMENT ON COLUMN ssot.reconcile_run.detail IS 'Detail of the failure';
@@ -534,6 +536,107 @@ COMMENT ON COLUMN ssot.difference.first_seen IS 'Since when the system differs, 
 COMMENT ON COLUMN ssot.difference.reason IS 'The difference in a sentence';
 
 -- end of I.7
+
+
+-- ============================================================================
+-- I.8  dictionary: calendars, versions of metrics, what a number and a cause are
+-- ============================================================================
+
+
+CREATE TABLE ssot.calendar (
+    calendar    text PRIMARY KEY CHECK (calendar <> ''),
+    start_month integer NOT NULL CHECK (start_month BETWEEN 1 AND 12),
+    start_day   integer NOT NULL CHECK (start_day BETWEEN 1 AND 28),
+    pattern     text NOT NULL CHECK (pattern IN ('month', '4-4-5', '4-5-4', '5-4-4')),
+    time_zone   text NOT NULL,
+    close_day   integer CHECK (close_day BETWEEN 1 AND 31)
+);
+SELECT pg_catalog.pg_extension_config_dump('ssot.calendar', '');
+COMMENT ON TABLE ssot.calendar IS 'Business calendars: where a year begins and how it is cut. Never changed once made, because numbers are counted by them. Written by ssot.create_calendar.';
+COMMENT ON COLUMN ssot.calendar.calendar IS 'Name of the calendar';
+COMMENT ON COLUMN ssot.calendar.start_month IS 'Month in which the year begins';
+COMMENT ON COLUMN ssot.calendar.start_day IS 'Day of that month; a retail year begins on the Monday nearest to it';
+COMMENT ON COLUMN ssot.calendar.pattern IS 'month: calendar months; 4-4-5, 4-5-4, 5-4-4: weeks of the three months of a quarter';
+COMMENT ON COLUMN ssot.calendar.time_zone IS 'The time zone in which a day is a day';
+COMMENT ON COLUMN ssot.calendar.close_day IS 'Day of the following month on which a period is closed; NULL: not said';
+
+CREATE TABLE ssot.metric_version (
+    metric         text NOT NULL CHECK (metric <> '' AND metric !~ ':'),
+    variant        text NOT NULL DEFAULT '' CHECK (variant !~ ':'),
+    version        integer NOT NULL CHECK (version > 0),
+    canonical      boolean NOT NULL,
+    effective_from timestamptz NOT NULL,
+    description    text,
+    owner          text NOT NULL CHECK (owner <> ''),
+    declared       jsonb NOT NULL,
+    compiled       jsonb NOT NULL,
+    created_by     text NOT NULL,
+    created_at     timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    PRIMARY KEY (metric, variant, version)
+);
+SELECT pg_catalog.pg_extension_config_dump('ssot.metric_version', '');
+COMMENT ON TABLE ssot.metric_version IS 'What metrics mean: every version, none ever changed. Written by ssot.create_metric.';
+COMMENT ON COLUMN ssot.metric_version.metric IS 'Name of the metric';
+COMMENT ON COLUMN ssot.metric_version.variant IS 'Which meaning of the name (sales, finance); empty: the only one';
+COMMENT ON COLUMN ssot.metric_version.version IS 'Number of the version within its variant';
+COMMENT ON COLUMN ssot.metric_version.canonical IS 'Whether this variant is meant where none is named';
+COMMENT ON COLUMN ssot.metric_version.effective_from IS 'Since when numbers are counted by it; a later version of the variant ends it';
+COMMENT ON COLUMN ssot.metric_version.description IS 'What it means, in business language';
+COMMENT ON COLUMN ssot.metric_version.owner IS 'The team or person that answers for it';
+COMMENT ON COLUMN ssot.metric_version.declared IS 'The declaration: kind, entity, measure, filter, dimensions, date, unit, currency, parts (src/dictionary/metric_spec.c)';
+COMMENT ON COLUMN ssot.metric_version.compiled IS 'The same with every expression qualified and parts pinned to their versions';
+COMMENT ON COLUMN ssot.metric_version.created_by IS 'The role that made the version (session_user)';
+COMMENT ON COLUMN ssot.metric_version.created_at IS 'When it was made';
+
+CREATE TYPE ssot.number AS (
+    slice      jsonb,
+    value      numeric,
+    as_of      timestamptz,
+    definition text,
+    variant    text,
+    version    integer,
+    unit       text,
+    system     text,
+    freshness  jsonb,
+    label      text,
+    borrowed   text[]
+);
+COMMENT ON TYPE ssot.number IS 'What ssot.metric returns: a number with all that it must not be without.';
+COMMENT ON COLUMN ssot.number.slice IS 'Values of the dimensions asked for; null: the whole';
+COMMENT ON COLUMN ssot.number.value IS 'The number';
+COMMENT ON COLUMN ssot.number.as_of IS 'The time whose belief it is; of a system: through when its data is complete';
+COMMENT ON COLUMN ssot.number.definition IS 'Name of the definition that it is counted by';
+COMMENT ON COLUMN ssot.number.variant IS 'Variant of the definition; empty: its only one';
+COMMENT ON COLUMN ssot.number.version IS 'Version of the definition';
+COMMENT ON COLUMN ssot.number.unit IS 'What the number counts';
+COMMENT ON COLUMN ssot.number.system IS 'Whose number it is; golden: what the company believes';
+COMMENT ON COLUMN ssot.number.freshness IS 'Per system, through when its data is complete';
+COMMENT ON COLUMN ssot.number.label IS 'The number as a person would say it';
+COMMENT ON COLUMN ssot.number.borrowed IS 'Fields that the system does not map, taken from golden records';
+
+CREATE TYPE ssot.cause AS (
+    axis         text,
+    cause        text,
+    field        text,
+    contribution numeric,
+    minimum      numeric,
+    maximum      numeric,
+    entities     bigint,
+    borrowed     text[],
+    sentence     text
+);
+COMMENT ON TYPE ssot.cause IS 'What ssot.explain_difference returns: one cause of a difference.';
+COMMENT ON COLUMN ssot.cause.axis IS 'definition, timing, hierarchy or quality; timing and quality where the past of a side is not known';
+COMMENT ON COLUMN ssot.cause.cause IS 'The cause within its axis: a field that differs, records only in one system, duplicates, quarantined rows, records that cannot answer, the net of families';
+COMMENT ON COLUMN ssot.cause.field IS 'The field that differs; null where no single one does';
+COMMENT ON COLUMN ssot.cause.contribution IS 'What it adds to the difference right - left; the contributions add up exactly';
+COMMENT ON COLUMN ssot.cause.minimum IS 'Method shapley: the least it adds in any order; null in a bridge';
+COMMENT ON COLUMN ssot.cause.maximum IS 'Method shapley: the most it adds in any order; null in a bridge';
+COMMENT ON COLUMN ssot.cause.entities IS 'How many records are behind it; null where that is not counted';
+COMMENT ON COLUMN ssot.cause.borrowed IS 'Fields that a side took from golden records, as system: field';
+COMMENT ON COLUMN ssot.cause.sentence IS 'The cause in words';
+
+-- end of I.8
 
 
 -- ============================================================================
@@ -1565,7 +1668,102 @@ COMMENT ON FUNCTION ssot.compare(regclass, regclass, text[], text[]) IS 'Where t
 
 
 -- ============================================================================
--- II.6  reconcile: running, progress, schedules; matching any relation
+-- II.6  dictionary: calendars, metrics, why two numbers differ
+-- ============================================================================
+
+CREATE FUNCTION ssot.create_calendar(
+    name text,
+    year_start text DEFAULT '01-01',
+    pattern text DEFAULT 'month',
+    time_zone text DEFAULT 'UTC',
+    close_day integer DEFAULT NULL)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_create_calendar'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.create_calendar(text, text, text, text, integer) IS 'Makes a business calendar for metrics: year_start as MM-DD, pattern month (calendar months) or 4-4-5, 4-5-4, 5-4-4 (weeks from Monday; the year begins on the Monday nearest to year_start, a 53rd week belongs to its last month), the time zone of its days, and the day of the following month on which a period is closed. A calendar is never changed. Errors: a name that exists, a day that no year has or that is later than 28, an unknown pattern or time zone.';
+
+CREATE FUNCTION ssot.period_start(day date, grain text, start_month integer, start_day integer, pattern text)
+RETURNS date LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2 AS 'MODULE_PATHNAME', 'ssot_period_start';
+COMMENT ON FUNCTION ssot.period_start(date, text, integer, integer, text) IS 'The first day of the period (day, week, month, quarter, year) of a business calendar that a day lies in. Called by the views of metrics with a calendar. NULL in, NULL out.';
+
+CREATE FUNCTION ssot.refuse_currency(metric text, currency text, unit text)
+RETURNS numeric LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ssot_refuse_currency';
+COMMENT ON FUNCTION ssot.refuse_currency(text, text, text) IS 'Always an error (22000): a metric met an amount in a currency that it cannot add. Called for such a row only.';
+
+CREATE FUNCTION ssot.metric_label(metric text, variant text, version integer, unit text, value numeric, as_of timestamptz)
+RETURNS text LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ssot_metric_label';
+COMMENT ON FUNCTION ssot.metric_label(text, text, integer, text, numeric, timestamptz) IS 'A number as a person would say it: "Pipeline: 1,250,000 USD as of 2026-11-04 11:59 America/New_York, definition v3". The time is the session''s, to the minute. Only unit and value may be null.';
+
+CREATE FUNCTION ssot.metric_stamp(metric text, entities text[], past boolean,
+    OUT as_of timestamptz, OUT freshness jsonb)
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_metric_stamp';
+COMMENT ON FUNCTION ssot.metric_stamp(text, text[], boolean) IS 'As of when the calling query sees these entities, and through when each system''s data is complete; past: at the time in ssot.as_of. Called by the views of metrics. An error where ssot.as_of is set and past is false. Takes no lock.';
+
+CREATE FUNCTION ssot.create_metric(
+    name text,
+    from_entity regclass DEFAULT NULL,
+    measure text DEFAULT NULL,
+    filter text DEFAULT NULL,
+    unit text DEFAULT NULL,
+    description text DEFAULT NULL,
+    owner text DEFAULT NULL,
+    dimensions jsonb DEFAULT NULL,
+    date text DEFAULT NULL,
+    kind text DEFAULT 'simple',
+    numerator text DEFAULT NULL,
+    denominator text DEFAULT NULL,
+    expression text DEFAULT NULL,
+    period text DEFAULT NULL,
+    currency text DEFAULT NULL,
+    rates regclass DEFAULT NULL,
+    calendar text DEFAULT NULL,
+    empty text DEFAULT NULL,
+    retired boolean DEFAULT false,
+    variant text DEFAULT NULL,
+    effective_from timestamptz DEFAULT NULL)
+RETURNS integer LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_create_metric';
+COMMENT ON FUNCTION ssot.create_metric(text, regclass, text, text, text, text, text, jsonb, text, text, text, text, text, text, text, regclass, text, text, boolean, text, timestamptz) IS 'Makes a new version of a metric, and its views in schemas metrics and metrics_as_of; returns the version. kind simple: measure is an aggregate over the entity''s rows for which filter is true; columns of entities that it refers to are named through foreign keys (customer.country). cumulative: the same up to the as-of''s day by date, within period (year, quarter, month, week or an interval) if one is given. ratio: numerator and denominator are metrics; derived: expression is arithmetic on metrics; both keep the versions of their parts. dimensions: an array of columns, or {"name": "expression"}; a time grain (day, week, month, quarter, year) stands for the period of date. currency: the expression of a row''s currency; amounts in another one than unit are converted by rates (an entity with currency, rate and maybe day) or refused. empty: the value where no row counts, "null" for none; 0 for sums and counts if not said. retired: count retired records too. variant: another meaning of the name; the first one is canonical. effective_from: not before. Expressions are understood under your search path. Refused: what does not parse or is no number, joins that repeat rows, sub-selects, volatile functions and the clock, unknown dimensions, a metric computed from itself. Warns of rows for which the filter is NULL. You must own the entity''s table.';
+
+CREATE FUNCTION ssot.grant_metric(metric text, role text)
+RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'ssot_grant_metric'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.grant_metric(text, text) IS 'Lets a role read a metric: its views, and those columns of the entities that it reads, since views run with the reader''s rights. The views in metrics_as_of read whole rows of history and need ssot.grant_reader besides. To be called by the owner of the entities, after each version that reads further columns. NULL does nothing.';
+
+CREATE FUNCTION ssot.metric(
+    metric text,
+    as_of timestamptz DEFAULT NULL,
+    version integer DEFAULT NULL,
+    variant text DEFAULT NULL,
+    by text DEFAULT NULL,
+    system text DEFAULT NULL,
+    slice jsonb DEFAULT NULL)
+RETURNS SETOF ssot.number
+LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'ssot_metric';
+COMMENT ON FUNCTION ssot.metric(text, timestamptz, integer, text, text, text, jsonb) IS 'A metric at any time (default: ssot.as_of, else now), by any version (default: the one in force then), of golden records or of one system''s own: the rows that it holds, parts joined, duplicates counted, rows in quarantine where the fields used can be cast. as_of of a system: its last run whose data was complete through that time. Fields that a system does not map are borrowed from the linked golden record, and listed. by: a dimension or an array of them, one row per value; slice: {"dimension": "value"}. Errors: unknown metric, version or dimension; a time before the history (SS003); a system that maps no field of the measure.';
+
+CREATE FUNCTION ssot.explain_difference(
+    metric text,
+    "left" text,
+    "right" text,
+    method text DEFAULT 'bridge',
+    in_order text[] DEFAULT NULL,
+    slice jsonb DEFAULT NULL,
+    left_variant text DEFAULT NULL,
+    right_variant text DEFAULT NULL,
+    left_version integer DEFAULT NULL,
+    right_version integer DEFAULT NULL,
+    left_as_of timestamptz DEFAULT NULL,
+    right_as_of timestamptz DEFAULT NULL)
+RETURNS SETOF ssot.cause
+LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'ssot_explain_difference';
+COMMENT ON FUNCTION ssot.explain_difference(text, text, text, text, text[], jsonb, text, text, integer, integer, timestamptz, timestamptz) IS 'Why two numbers of one metric differ: one row per cause, adding up exactly to right - left. left and right: a system (its own rows, its latest data) or golden, each by the version in force or by left_variant, left_version, left_as_of and the same of the right. method bridge turns definition, timing, hierarchy and quality from the left''s to the right''s one after the other, in_order if given; shapley takes the mean over all orders, rounded to the unit''s decimals by largest remainder, with the least and most over orders. A metric that is no sum or count is divided by evaluation: quality is one cause then. Errors: an unknown metric, system or version; a system that maps no field of the measure; a time before its first run (SS003).';
+
+-- end of II.6
+
+
+-- ============================================================================
+-- II.7  reconcile: running, progress, schedules; matching any relation
 -- ============================================================================
 
 
@@ -1690,11 +1888,11 @@ SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_match_kinds';
 COMMENT ON FUNCTION ssot.match_kinds() IS 'The kinds of comparison that ssot.match knows, and their levels of agreement from the worst to the best.';
 
--- end of II.6
+-- end of II.7
 
 
 -- ============================================================================
--- II.7  grants: what PUBLIC may not do
+-- II.8  grants: what PUBLIC may not do
 -- ============================================================================
 
 -- entity
@@ -1763,11 +1961,16 @@ REVOKE ALL ON FUNCTION ssot.unschedule(regclass) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.follow_name() FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.ddl_begins(), ssot.ddl_drops(), ssot.ddl_ends() FROM PUBLIC;
 
--- end of II.7
+REVOKE ALL ON FUNCTION ssot.create_calendar(text, text, text, text, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ssot.create_metric(text, regclass, text, text, text, text, text, jsonb, text, text, text, text, text, text, text, regclass, text, text, boolean, text, timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ssot.grant_metric(text, text) FROM PUBLIC;
+GRANT SELECT ON ssot.calendar, ssot.metric_version TO PUBLIC;
+
+-- end of II.8
 
 
 -- ============================================================================
--- II.8  event triggers: last, so that they do not hear this file
+-- II.9  event triggers: last, so that they do not hear this file
 -- ============================================================================
 
 CREATE EVENT TRIGGER ssot_ddl_begins ON ddl_command_start
@@ -1784,4 +1987,4 @@ CREATE EVENT TRIGGER ssot_ddl_ends ON ddl_command_end
     EXECUTE FUNCTION ssot.ddl_ends();
 COMMENT ON EVENT TRIGGER ssot_ddl_ends IS 'Makes companions, as-of function and view, and the Entity Map follow the DDL of an entity';
 
--- end of II.8
+-- end of II.9

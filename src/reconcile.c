@@ -206,6 +206,15 @@ keep_reach(const Run *run, int s)
 	write_config("source_state", &keep_full_reading, args, nulls);
 }
 
+/* The time through which a source's data is complete. */
+static TimestampTz
+data_through(const Run *run, int s)
+{
+	const SsotIngestFigures *figures = &run->ingest->figures[s];
+
+	return figures->has_source_time ? figures->data_through : run->started;
+}
+
 /*
  * A source whose rows were all known keeps its state: a reload of the same rows
  * advances no timestamp, and not even locks the row.
@@ -225,7 +234,7 @@ keep_state(const Run *run)
 		args[0] = Int32GetDatum(run->entity->sources[s].source_id);
 		args[1] = Int64GetDatum(run->entity->sources[s].map_version);
 		args[2] = TimestampTzGetDatum(run->started);
-		args[3] = TimestampTzGetDatum(figures->has_source_time ? figures->data_through : run->started);
+		args[3] = TimestampTzGetDatum(data_through(run, s));
 		args[4] = Int64GetDatum(figures->rows_held);
 		args[5] = Int64GetDatum(figures->records);
 		args[6] = Int64GetDatum(figures->quarantined);
@@ -523,6 +532,9 @@ figures_json(const Run *run)
 			else
 				appendStringInfo(&buf, INT64_FORMAT, DatumGetInt64(values[i]));
 		}
+		if (s >= 0)
+			appendStringInfo(&buf, ", \"data_through\": \"%s\"",
+							 timestamptz_to_str(data_through(run, s)));
 		appendStringInfoChar(&buf, '}');
 	}
 	appendStringInfoChar(&buf, ']');

@@ -103,22 +103,21 @@ is_star(Node *node)
 }
 
 /*
- * One expression and nothing else: PL/pgSQL's grammar mode also accepts what may
- * follow an expression in a SELECT.
+ * PL/pgSQL's grammar mode also accepts what may follow an expression in a SELECT.
  */
-static Node *
-raw_expression(const Subject *subject)
+Node *
+ssot_expression_raw(const char *text, const char *what, const char *hint)
 {
 	List	   *statements;
 	SelectStmt *select;
 	ResTarget  *target;
 
-	if (strspn(subject->text, " \t\r\n\f") == strlen(subject->text))
+	if (strspn(text, " \t\r\n\f") == strlen(text))
 		ereport(ERROR,
 				(errcode(ERRCODE_SYNTAX_ERROR),
-				 errmsg("the expression for %s is empty", subject->what),
+				 errmsg("the expression for %s is empty", what),
 				 errhint("Leave it out if there is nothing to map.")));
-	statements = raw_parser(subject->text, RAW_PARSE_PLPGSQL_EXPR);
+	statements = raw_parser(text, RAW_PARSE_PLPGSQL_EXPR);
 	select = castNode(SelectStmt, linitial_node(RawStmt, statements)->stmt);
 	target = list_length(select->targetList) == 1 ?
 		linitial_node(ResTarget, select->targetList) : NULL;
@@ -130,8 +129,8 @@ raw_expression(const Subject *subject)
 		select->lockingClause != NIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_SYNTAX_ERROR),
-				 errmsg("%s needs one expression, not a query or a list", subject->what),
-				 errhint("Join or compute in a view and declare the view as the source's relation.")));
+				 errmsg("%s needs one expression, not a query or a list", what),
+				 errhint("%s", hint)));
 	return target->val;
 }
 
@@ -210,7 +209,10 @@ parse(const Subject *subject, Oid target_type, int32 target_typmod)
 	item = addRangeTableEntryForRelation(pstate, subject->rel, AccessShareLock,
 										 NULL, false, true);
 	addNSItemToQuery(pstate, item, true, true, true);
-	expression = transformExpr(pstate, raw_expression(subject), EXPR_KIND_SELECT_TARGET);
+	expression = transformExpr(pstate,
+							   ssot_expression_raw(subject->text, subject->what,
+												   "Join or compute in a view and declare the view as the source's relation."),
+							   EXPR_KIND_SELECT_TARGET);
 	if (exprType(expression) == UNKNOWNOID)
 		expression = coerce_to_target_type(pstate, expression, UNKNOWNOID, TEXTOID, -1,
 										   COERCION_IMPLICIT, COERCE_IMPLICIT_CAST, -1);

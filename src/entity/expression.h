@@ -22,6 +22,10 @@
 extern Node *ssot_expression_parse(const char *text, Oid relid, const char *what,
 								   Oid target_type, int32 target_typmod);
 
+/* The raw tree of a text that is one expression and nothing else; error, naming
+ * "what", otherwise, with this hint if it is a query or a list. */
+extern Node *ssot_expression_raw(const char *text, const char *what, const char *hint);
+
 /* The expression with every function, operator and type qualified, so that it
  * means the same under search_path = pg_catalog. */
 extern char *ssot_expression_qualify(const char *text, Oid relid, const char *what,

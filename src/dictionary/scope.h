@@ -1,0 +1,80 @@
+/*
+ * dictionary/scope.h
+ *		What a metric's expressions may name: the columns of its entity and, through
+ *		foreign keys, of the entities that it refers to.
+ */
+#ifndef SSOT_SCOPE_H
+#define SSOT_SCOPE_H
+
+#include "nodes/pg_list.h"
+
+/* A relation of the scope. The first is the metric's entity; every other one is
+ * reached from an earlier one by a foreign key, so that it adds columns to a row
+ * and never rows. */
+typedef struct SsotScopeRelation
+{
+	char	   *alias;			/* "opportunity", "customer",
+								 * "customer.parent" */
+	Oid			relid;
+	int			from;			/* index of the relation that refers to it, or
+								 * -1 */
+	char	   *column;			/* the foreign key's column there */
+	char	   *target;			/* the column that it refers to */
+	bool		up;				/* a foreign key to oneself, or through one: a
+								 * step up a hierarchy */
+} SsotScopeRelation;
+
+typedef struct SsotScope
+{
+	List	   *relations;		/* of SsotScopeRelation */
+} SsotScope;
+
+/* A column that an expression reads. */
+typedef struct SsotScopeColumn
+{
+	int			relation;		/* index */
+	char	   *name;
+} SsotScopeColumn;
+
+/* An expression, parsed and qualified: its text means the same under search_path =
+ * pg_catalog, and names columns by the relations' aliases. */
+typedef struct SsotScoped
+{
+	char	   *text;			/* as declared */
+	char	   *sql;
+	char	   *plain;			/* measure with a currency: sql without it */
+	Oid			type;
+	List	   *columns;		/* of SsotScopeColumn, by first appearance */
+	char	   *added;			/* a sum's or count's argument as a number per
+								 * row, if that is all the expression is, else
+								 * NULL */
+	List	   *added_columns;	/* what that reads */
+	bool		counts;			/* count(...), whose rows weigh 1 each */
+} SsotScoped;
+
+/* What an expression is for. */
+typedef enum SsotScopedUse
+{
+	SSOT_PER_ROW,				/* no aggregate */
+	SSOT_AGGREGATE				/* one value of many rows */
+} SsotScopedUse;
+
+/* A scope with the entity alone; error unless the relation is an entity. */
+extern SsotScope *ssot_scope_create(Oid relid);
+
+/*
+ * Parse an expression under the current search path, reaching further relations
+ * as it names them: customer.country is the column "country" of what the foreign
+ * key "customer_id" (or the only one to a table "customer") refers to. Errors,
+ * naming "what": syntax, unknown names, a table that refers to the entity and so
+ * would repeat its rows, sub-selects, volatile functions, the clock.
+ */
+extern SsotScoped *ssot_scope_expression(SsotScope *scope, const char *text,
+										 const char *what, SsotScopedUse use);
+
+/* Does a row of the scope's entity have a column of this name? */
+extern bool ssot_scope_has_column(const SsotScope *scope, const char *name);
+
+extern SsotScopeRelation *ssot_scope_relation(const SsotScope *scope, int i);
+
+#endif							/* SSOT_SCOPE_H */
