@@ -147,7 +147,7 @@ ssot_refuse_before(const char *entity, const char *system, TimestampTz t)
 
 /* The system's records at t (has_time), or its latest; sets the reading's time. */
 TimestampTz
-ssot_read_system(const SsotMetric *metric, SsotReading *reading, const char *system,
+ssot_read_system(const SsotMetric *metric, SsotMetricReading *reading, const char *system,
 				 bool has_time, TimestampTz t)
 {
 	const char *entity = (const char *) linitial(ssot_metric_entities(metric));
@@ -156,7 +156,7 @@ ssot_read_system(const SsotMetric *metric, SsotReading *reading, const char *sys
 	ssot_require_system(system, "system");
 	if (has_time ? !ssot_system_at(entity, system, t, &time) : !ssot_system_latest(entity, system, &time))
 		ssot_refuse_before(entity, system, has_time ? t : DT_NOEND);
-	reading->mode = SSOT_READ_SYSTEM;
+	reading->mode = SSOT_METRIC_SYSTEM;
 	reading->system = system;
 	reading->time = time.belief;
 	return time.data_through;
@@ -164,15 +164,15 @@ ssot_read_system(const SsotMetric *metric, SsotReading *reading, const char *sys
 
 /* Golden records at t, or as they are. */
 TimestampTz
-ssot_read_golden(const SsotMetric *metric, SsotReading *reading, bool has_time, TimestampTz t)
+ssot_read_golden(const SsotMetric *metric, SsotMetricReading *reading, bool has_time, TimestampTz t)
 {
 	if (!has_time || TIMESTAMP_IS_NOEND(t))
 	{
-		reading->mode = SSOT_READ_NOW;
+		reading->mode = SSOT_METRIC_NOW;
 		reading->time = DT_NOEND;
 		return ssot_last_write(ssot_metric_entities(metric));
 	}
-	reading->mode = SSOT_READ_AT;
+	reading->mode = SSOT_METRIC_AT;
 	reading->time = t;
 	return t;
 }
@@ -182,7 +182,7 @@ ssot_read_golden(const SsotMetric *metric, SsotReading *reading, bool has_time, 
 typedef struct Question
 {
 	SsotMetric *metric;
-	SsotReading reading;
+	SsotMetricReading reading;
 	TimestampTz as_of;
 	List	   *by;
 	List	   *slices;

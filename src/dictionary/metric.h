@@ -87,17 +87,17 @@ typedef struct SsotMetric
 } SsotMetric;
 
 /* Whose records, and as of when. */
-typedef enum SsotReadingMode
+typedef enum SsotMetricMode
 {
-	SSOT_READ_NOW,				/* golden, as the snapshot sees it */
-	SSOT_READ_SETTING,			/* golden, at the time in ssot.as_of */
-	SSOT_READ_AT,				/* golden, at "time" */
-	SSOT_READ_SYSTEM			/* the records of "system" */
-} SsotReadingMode;
+	SSOT_METRIC_NOW,			/* golden, as the snapshot sees it */
+	SSOT_METRIC_SETTING,		/* golden, at the time in ssot.as_of */
+	SSOT_METRIC_AT,				/* golden, at "time" */
+	SSOT_METRIC_SYSTEM			/* the records of "system" */
+} SsotMetricMode;
 
-typedef struct SsotReading
+typedef struct SsotMetricReading
 {
-	SsotReadingMode mode;
+	SsotMetricMode mode;
 	TimestampTz time;			/* AT; SYSTEM: the run's time, DT_NOEND:
 								 * current */
 	const char *system;
@@ -110,7 +110,7 @@ typedef struct SsotReading
 								 * golden */
 	List	   *relations;		/* SYSTEM: out: rows made in C (SsotRelation
 								 * *) that the query names */
-} SsotReading;
+} SsotMetricReading;
 
 /* A slice: only rows with this value of a dimension. */
 typedef struct SsotSlice
@@ -123,7 +123,7 @@ typedef struct SsotSlice
  * metric_sql.c: a query with one column per dimension of "by" (names), called
  * d1, d2 ..., and then "value" numeric. One row without "by", even of no rows.
  */
-extern char *ssot_metric_query(const SsotMetric *metric, SsotReading *reading,
+extern char *ssot_metric_query(const SsotMetric *metric, SsotMetricReading *reading,
 							   List *by, List *slices);
 
 /* Columns (SsotScopeColumn) that such a query reads; and the names of those of one
@@ -132,12 +132,12 @@ extern List *ssot_metric_columns(const SsotMetric *metric, List *by, List *slice
 extern List *ssot_metric_columns_of(const SsotMetric *metric, List *columns, int relation);
 
 /* What a FROM clause needs besides to convert currencies; "" for nothing. */
-extern char *ssot_metric_rates(const SsotMetric *metric, const SsotReading *reading);
+extern char *ssot_metric_rates(const SsotMetric *metric, const SsotMetricReading *reading);
 
 /* FROM clause for these columns; conditions on a row besides the filter, or NULL; the
  * condition of one slice. */
-extern char *ssot_metric_from(const SsotMetric *metric, SsotReading *reading, List *columns);
-extern char *ssot_metric_conditions(const SsotMetric *metric, const SsotReading *reading,
+extern char *ssot_metric_from(const SsotMetric *metric, SsotMetricReading *reading, List *columns);
+extern char *ssot_metric_conditions(const SsotMetric *metric, const SsotMetricReading *reading,
 									List *slices, bool by_grain);
 extern char *ssot_metric_slice(const SsotMetric *metric, const SsotSlice *slice);
 

@@ -22,9 +22,9 @@ extern List *ssot_slices(Jsonb *slice, const SsotMetric *metric);
  * Let a reading be that of a system or of golden records, at t or as they are;
  * returns through when the data is complete. Error where the past is not known.
  */
-extern TimestampTz ssot_read_system(const SsotMetric *metric, SsotReading *reading,
+extern TimestampTz ssot_read_system(const SsotMetric *metric, SsotMetricReading *reading,
 									const char *system, bool has_time, TimestampTz t);
-extern TimestampTz ssot_read_golden(const SsotMetric *metric, SsotReading *reading,
+extern TimestampTz ssot_read_golden(const SsotMetric *metric, SsotMetricReading *reading,
 									bool has_time, TimestampTz t);
 extern void ssot_refuse_before(const char *entity, const char *system, TimestampTz t) pg_attribute_noreturn();
 

@@ -128,7 +128,7 @@ ssot_metric_compile(const char *name, const char *variant, Jsonb *declared, Ssot
 void
 ssot_metric_warn(const SsotMetric *metric)
 {
-	SsotReading reading = {.mode = SSOT_READ_NOW};
+	SsotMetricReading reading = {.mode = SSOT_METRIC_NOW};
 	SsotStatement statement = {.read_only = true};
 	Datum		count;
 	bool		isnull;

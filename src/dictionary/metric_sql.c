@@ -88,17 +88,17 @@ time_literal(TimestampTz time)
 
 /* A golden relation as the reading wants it. */
 static char *
-golden_relation(Oid relid, const SsotReading *reading)
+golden_relation(Oid relid, const SsotMetricReading *reading)
 {
 	SsotEntity *entity = ssot_entity_load(relid, false);
 
 	switch (reading->mode)
 	{
-		case SSOT_READ_SETTING:
+		case SSOT_METRIC_SETTING:
 			return ssot_as_of_view(entity);
-		case SSOT_READ_AT:
+		case SSOT_METRIC_AT:
 			return ssot_sql("%T(%s)", ssot_as_of_function(entity), time_literal(reading->time));
-		case SSOT_READ_SYSTEM:
+		case SSOT_METRIC_SYSTEM:
 			if (!TIMESTAMP_NOT_FINITE(reading->time))
 				return ssot_sql("%T(%s)", ssot_as_of_function(entity), time_literal(reading->time));
 			return entity->name;
@@ -108,7 +108,7 @@ golden_relation(Oid relid, const SsotReading *reading)
 }
 
 static void
-note_borrowed(SsotReading *reading, const char *alias, const char *column)
+note_borrowed(SsotMetricReading *reading, const char *alias, const char *column)
 {
 	char	   *name = psprintf("%s.%s", alias, column);
 	ListCell   *cell;
@@ -163,7 +163,7 @@ refuse_number(const SsotMetric *metric, const SsotRecords *records, const char *
 
 /* ", r.amount, g.is_qualified": a system's own columns, and borrowed ones. */
 static char *
-own_or_borrowed(const SsotRecords *records, SsotReading *reading, const char *alias,
+own_or_borrowed(const SsotRecords *records, SsotMetricReading *reading, const char *alias,
 				List *columns, bool *borrows)
 {
 	StringInfoData list;
@@ -195,7 +195,7 @@ own_or_borrowed(const SsotRecords *records, SsotReading *reading, const char *al
  *                             WHERE r.ssot_state = 0)) AS opportunity
  */
 static char *
-held_golden(const SsotMetric *metric, const SsotRecords *records, SsotReading *reading,
+held_golden(const SsotMetric *metric, const SsotRecords *records, SsotMetricReading *reading,
 			List *columns)
 {
 	SsotScopeRelation *base = ssot_scope_relation(metric->scope, 0);
@@ -235,7 +235,7 @@ held_golden(const SsotMetric *metric, const SsotRecords *records, SsotReading *r
  * With reading->records it is kept, and each row says what it is.
  */
 static char *
-system_entity(const SsotMetric *metric, SsotReading *reading, List *columns)
+system_entity(const SsotMetric *metric, SsotMetricReading *reading, List *columns)
 {
 	SsotScopeRelation *base = ssot_scope_relation(metric->scope, 0);
 	SsotEntity *entity = ssot_entity_load(base->relid, false);
@@ -273,7 +273,7 @@ system_entity(const SsotMetric *metric, SsotReading *reading, List *columns)
  *             ORDER BY r.customer_id, <primary first>) AS r USING (customer_id)) AS customer
  */
 static char *
-system_referred(const SsotMetric *metric, int i, SsotReading *reading, List *columns)
+system_referred(const SsotMetric *metric, int i, SsotMetricReading *reading, List *columns)
 {
 	SsotScopeRelation *relation = ssot_scope_relation(metric->scope, i);
 	SsotEntity *entity = ssot_entity_load(relation->relid, false);
@@ -311,11 +311,11 @@ system_referred(const SsotMetric *metric, int i, SsotReading *reading, List *col
 }
 
 static char *
-relation_sql(const SsotMetric *metric, int i, SsotReading *reading, List *columns)
+relation_sql(const SsotMetric *metric, int i, SsotMetricReading *reading, List *columns)
 {
 	List	   *names = ssot_metric_columns_of(metric, columns, i);
 
-	if (reading->mode != SSOT_READ_SYSTEM)
+	if (reading->mode != SSOT_METRIC_SYSTEM)
 		return golden_relation(ssot_scope_relation(metric->scope, i)->relid, reading);
 	return i == 0 ? system_entity(metric, reading, names) :
 		system_referred(metric, i, reading, names);
@@ -323,7 +323,7 @@ relation_sql(const SsotMetric *metric, int i, SsotReading *reading, List *column
 
 /* The rate in force for each row, where the metric converts currencies. */
 char *
-ssot_metric_rates(const SsotMetric *metric, const SsotReading *reading)
+ssot_metric_rates(const SsotMetric *metric, const SsotMetricReading *reading)
 {
 	if (metric->rates == NULL)
 		return "";
@@ -335,7 +335,7 @@ ssot_metric_rates(const SsotMetric *metric, const SsotReading *reading)
 }
 
 char *
-ssot_metric_from(const SsotMetric *metric, SsotReading *reading, List *columns)
+ssot_metric_from(const SsotMetric *metric, SsotMetricReading *reading, List *columns)
 {
 	StringInfoData buf;
 	Bitmapset  *relations = needed_relations(metric, columns);
@@ -373,16 +373,16 @@ ssot_metric_slice(const SsotMetric *metric, const SsotSlice *slice)
 
 /* The day up to which a cumulative metric counts. */
 static char *
-last_day(const SsotMetric *metric, const SsotReading *reading)
+last_day(const SsotMetric *metric, const SsotMetricReading *reading)
 {
 	return ssot_sql("(SELECT CAST(pg_catalog.timezone(%L, %s) AS pg_catalog.date))",
 					metric->time_zone != NULL ? metric->time_zone : "UTC",
-					reading->mode == SSOT_READ_AT ? time_literal(reading->time) :
+					reading->mode == SSOT_METRIC_AT ? time_literal(reading->time) :
 					reading->stamp != NULL ? reading->stamp : "pg_catalog.now()");
 }
 
 static char *
-cumulative_condition(const SsotMetric *metric, const SsotReading *reading, bool by_grain)
+cumulative_condition(const SsotMetric *metric, const SsotMetricReading *reading, bool by_grain)
 {
 	char	   *day = ssot_metric_day(metric);
 	char	   *last = last_day(metric, reading);
@@ -399,14 +399,14 @@ cumulative_condition(const SsotMetric *metric, const SsotReading *reading, bool 
 
 /* Conditions on a row besides the filter: "a AND b", or NULL. */
 char *
-ssot_metric_conditions(const SsotMetric *metric, const SsotReading *reading, List *slices,
+ssot_metric_conditions(const SsotMetric *metric, const SsotMetricReading *reading, List *slices,
 					   bool by_grain)
 {
 	StringInfoData buf;
 	ListCell   *cell;
 
 	initStringInfo(&buf);
-	if (reading->mode != SSOT_READ_SYSTEM && !metric->retired)
+	if (reading->mode != SSOT_METRIC_SYSTEM && !metric->retired)
 		ssot_sql_append(&buf, "%I.retired_at IS NULL", ssot_scope_relation(metric->scope, 0)->alias);
 	if (metric->kind == SSOT_METRIC_CUMULATIVE)
 		appendStringInfo(&buf, "%s%s", buf.len > 0 ? " AND " : "",
@@ -475,7 +475,7 @@ dimension_list(int n, const char *prefix, bool comma)
 }
 
 static char *
-rows_query(const SsotMetric *metric, SsotReading *reading, List *by, List *slices)
+rows_query(const SsotMetric *metric, SsotMetricReading *reading, List *by, List *slices)
 {
 	StringInfoData list;
 	ListCell   *cell;
@@ -504,7 +504,7 @@ rows_query(const SsotMetric *metric, SsotReading *reading, List *by, List *slice
  * FROM (<per period>) AS u
  */
 static char *
-running_query(const SsotMetric *metric, SsotReading *reading, List *by, List *slices)
+running_query(const SsotMetric *metric, SsotMetricReading *reading, List *by, List *slices)
 {
 	StringInfoData partition;
 	ListCell   *cell;
@@ -569,7 +569,7 @@ fill_formula(const SsotMetric *metric, const char *format)
  * SELECT CAST(p1.value / nullif(p2.value, 0) AS numeric) AS value FROM (...) AS p1, (...) AS p2
  */
 static char *
-whole_formula(const SsotMetric *metric, SsotReading *reading, List *slices)
+whole_formula(const SsotMetric *metric, SsotMetricReading *reading, List *slices)
 {
 	StringInfoData from;
 	ListCell   *cell;
@@ -597,7 +597,7 @@ whole_formula(const SsotMetric *metric, SsotReading *reading, List *slices)
  * GROUP BY u.d1
  */
 static char *
-grouped_formula(const SsotMetric *metric, SsotReading *reading, List *by, List *slices)
+grouped_formula(const SsotMetric *metric, SsotMetricReading *reading, List *by, List *slices)
 {
 	StringInfoData from;
 	StringInfoData values;
@@ -626,7 +626,7 @@ grouped_formula(const SsotMetric *metric, SsotReading *reading, List *by, List *
 }
 
 char *
-ssot_metric_query(const SsotMetric *metric, SsotReading *reading, List *by, List *slices)
+ssot_metric_query(const SsotMetric *metric, SsotMetricReading *reading, List *by, List *slices)
 {
 	if (metric->parts != NIL)
 		return by == NIL ? whole_formula(metric, reading, slices) :

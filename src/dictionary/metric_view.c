@@ -104,8 +104,8 @@ view_query(const SsotMetric *metric, const char *dimension, bool past)
 	List	   *by = dimension == NULL ? NIL : list_make1(pstrdup(dimension));
 	char	   *stamp = ssot_sql("ssot.metric_stamp(%L::pg_catalog.text, %s, %s)", metric->name,
 								 entity_array(metric), past ? "true" : "false");
-	SsotReading reading = {
-		.mode = past ? SSOT_READ_SETTING : SSOT_READ_NOW,
+	SsotMetricReading reading = {
+		.mode = past ? SSOT_METRIC_SETTING : SSOT_METRIC_NOW,
 		.stamp = psprintf("(SELECT k.as_of FROM %s AS k)", stamp)
 	};
 	char	   *query = ssot_metric_query(metric, &reading, by, NIL);

@@ -1,0 +1,199 @@
+/*
+ * dictionary/explain.c
+ *		ssot.explain_difference: why two numbers of one metric differ.
+ */
+#include "postgres.h"
+
+#include "ssot.h"
+#include "common/settings.h"
+#include "dictionary/explain_core.h"
+#include "dictionary/explain_story.h"
+#include "dictionary/metric_ask.h"
+#include "dictionary/metric_store.h"
+#include "dictionary/system_time.h"
+#include "entity/declare.h"
+
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+PG_FUNCTION_INFO_V1(ssot_explain_difference);
+
+enum
+{
+	ARG_METRIC,
+	ARG_LEFT,
+	ARG_RIGHT,
+	ARG_METHOD,
+	ARG_ORDER,
+	ARG_SLICE,
+	ARG_LEFT_VARIANT,
+	ARG_RIGHT_VARIANT,
+	ARG_LEFT_VERSION,
+	ARG_RIGHT_VERSION,
+	ARG_LEFT_AS_OF,
+	ARG_RIGHT_AS_OF
+};
+
+static const char *const axis_names[] = {"definition", "timing", "hierarchy", "quality"};
+
+const char *
+ssot_axis_name(SsotAxis axis)
+{
+	return axis_names[axis];
+}
+
+/* ---- the rules ------------------------------------------------------------ */
+
+static SsotAxis
+axis_of(const char *name)
+{
+	for (int i = 0; i < SSOT_AXES; i++)
+		if (strcmp(axis_names[i], name) == 0)
+			return (SsotAxis) i;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("there is no axis \"%s\"", name),
+			 errhint("in_order names definition, timing, hierarchy and quality, each once.")));
+}
+
+static void
+read_order(SsotGame *game, ArrayType *order)
+{
+	List	   *names = order == NULL ? NIL : ssot_text_array_list(PointerGetDatum(order));
+	int			seen = 0;
+	int			n = 0;
+	ListCell   *cell;
+
+	for (int i = 0; i < SSOT_AXES; i++)
+		game->order[i] = (SsotAxis) i;
+	if (order == NULL)
+		return;
+	foreach(cell, names)
+	{
+		SsotAxis	axis = axis_of(lfirst(cell) == NULL ? "" : (const char *) lfirst(cell));
+
+		if (seen & (1 << axis))
+			n = SSOT_AXES;
+		seen |= 1 << axis;
+		if (n < SSOT_AXES)
+			game->order[n++] = axis;
+	}
+	if (seen != SSOT_CORNERS - 1 || list_length(names) != SSOT_AXES)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the order of a bridge must name each axis once"),
+				 errhint("For example: in_order => '{quality,hierarchy,timing,definition}'.")));
+}
+
+static void
+read_game(FunctionCallInfo fcinfo, SsotGame *game)
+{
+	char	   *method = ssot_text_arg(fcinfo, ARG_METHOD);
+
+	ssot_require_word(method == NULL ? "" : method, "bridge", "shapley", "method");
+	game->shapley = strcmp(method, "shapley") == 0;
+	if (game->shapley && !PG_ARGISNULL(ARG_ORDER))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("Shapley's method takes all orders; it cannot be given one"),
+				 errhint("Leave in_order out, or ask for method => 'bridge'.")));
+	read_order(game, PG_ARGISNULL(ARG_ORDER) ? NULL : PG_GETARG_ARRAYTYPE_P(ARG_ORDER));
+}
+
+/* ---- the sides ------------------------------------------------------------ */
+
+/*
+ * A side's own records. A golden side that names no time is read as it is, and its
+ * time is the other side's.
+ */
+static void
+open_side(SsotSide *side, int own, bool has_time, TimestampTz t)
+{
+	SsotMetricReading *reading = &side->reading[own];
+
+	if (side->system == NULL)
+	{
+		side->time = ssot_read_golden(side->metric, reading, has_time, t);
+		side->has_time = has_time;
+		return;
+	}
+	side->time = ssot_read_system(side->metric, reading, side->system, has_time, t);
+	side->has_time = true;
+}
+
+/* A side's records at the other side's time; false where they are not known. */
+static bool
+open_other(SsotSide *side, int own, const SsotSide *other)
+{
+	SsotMetricReading *reading = &side->reading[1 - own];
+	const char *entity = (const char *) linitial(ssot_metric_entities(side->metric));
+	SsotSystemTime time;
+
+	*reading = side->reading[own];
+	if (!side->has_time || !other->has_time || side->time == other->time)
+		return true;
+	if (side->system == NULL)
+	{
+		if (!ssot_history_reaches(entity, other->time))
+			return false;
+		ssot_read_golden(side->metric, reading, true, other->time);
+		return true;
+	}
+	if (!ssot_system_at(entity, side->system, other->time, &time))
+		return false;
+	reading->time = time.belief;
+	return true;
+}
+
+static void
+read_side(FunctionCallInfo fcinfo, SsotSide *side, const char *metric, int own)
+{
+	char	   *name = ssot_text_arg(fcinfo, ARG_LEFT + own);
+	char	   *variant = ssot_text_arg(fcinfo, ARG_LEFT_VARIANT + own);
+	bool		has_time = !PG_ARGISNULL(ARG_LEFT_AS_OF + own);
+	TimestampTz time = has_time ? PG_GETARG_TIMESTAMPTZ(ARG_LEFT_AS_OF + own) : DT_NOEND;
+
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("neither side may be null"),
+				 errhint("A side is a system, \"golden\", \"publication:<number>\" or \"figure:<number>\".")));
+	side->label = name;
+	side->system = strcmp(name, "golden") == 0 ? NULL : name;
+	side->metric = PG_ARGISNULL(ARG_LEFT_VERSION + own) ?
+		ssot_metric_in_force(metric, variant, time) :
+		ssot_metric_exact(metric, variant, PG_GETARG_INT32(ARG_LEFT_VERSION + own));
+	open_side(side, own, has_time, time);
+}
+
+/* ---- the answer ----------------------------------------------------------- */
+
+Datum
+ssot_explain_difference(PG_FUNCTION_ARGS)
+{
+	char	   *metric = ssot_text_arg(fcinfo, ARG_METRIC);
+	SsotSide	sides[2] = {0};
+	SsotGame	game = {0};
+	SsotExplained *explained;
+	List	   *slices;
+	int			level;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (metric == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("the metric must not be null")));
+	read_game(fcinfo, &game);
+	for (int own = 0; own < 2; own++)
+		read_side(fcinfo, &sides[own], metric, own);
+	for (int own = 0; own < 2; own++)
+		game.tied |= !open_other(&sides[own], own, &sides[1 - own]);
+	slices = ssot_slices(PG_ARGISNULL(ARG_SLICE) ? NULL : PG_GETARG_JSONB_P(ARG_SLICE), sides[0].metric);
+	level = ssot_search_path_begin();
+	explained = ssot_explain(sides, &game, slices);
+	ssot_settings_end(level);
+	ssot_tell(fcinfo, sides, &game, explained);
+	PG_RETURN_NULL();
+}
