@@ -410,7 +410,7 @@ COMMENT ON COLUMN ssot.source_state.source_id IS 'The source';
 COMMENT ON COLUMN ssot.source_state.map_version IS 'The mapping''s version that the stored records were made with';
 COMMENT ON COLUMN ssot.source_state.read_at IS 'When a run last found something new in the source, or read it first';
 COMMENT ON COLUMN ssot.source_state.data_through IS 'The time through which the source''s data is complete: its latest source time, else the time it was read';
-COMMENT ON COLUMN ssot.source_state.rows_read IS 'Rows that the source held';
+COMMENT ON COLUMN ssot.source_state.rows_read IS 'Rows that the source held; an estimate after a run that did not read all of them';
 COMMENT ON COLUMN ssot.source_state.records IS 'Records in force after that run';
 COMMENT ON COLUMN ssot.source_state.quarantined IS 'Rows in quarantine after that run';
 COMMENT ON COLUMN ssot.source_state.full_at IS 'When the source was last read in full; kept where ssot.set_reading says that runs need not';

@@ -30,6 +30,7 @@
 #include "golden/store.h"
 #include "reconcile.h"
 
+#include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
@@ -42,6 +43,7 @@
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
+#include "utils/rel.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
@@ -558,11 +560,27 @@ keep_run_record(const Run *run)
 	write_config("reconcile_run", &keep_run, args, nulls);
 }
 
+/* So few of the stored records that looking each up is cheaper than a scan. */
+static bool
+touches_little(const Run *run)
+{
+	Relation	rel;
+	double		stored;
+
+	if (run->full || run->rules_changed)
+		return false;
+	rel = table_open(ssot_companion_oid(run->entity->source_table), AccessShareLock);
+	stored = rel->rd_rel->reltuples;
+	table_close(rel, NoLock);
+	return run->ingest->nstaged + run->ingest->ngone < stored / 20;
+}
+
 static Run *
 reconcile(Oid relid, bool full, bool accept_deletes)
 {
 	Run		   *run = palloc0(sizeof(Run));
 	int			settings;
+	int			indexes = 0;
 
 	ssot_require_ownership(relid);
 	settings = ssot_settings_begin(true);
@@ -578,7 +596,11 @@ reconcile(Oid relid, bool full, bool accept_deletes)
 	run->ingest = ssot_ingest(run->entity, run->run_id, full, accept_deletes);
 	if (full)
 		run->rules_changed = true;
+	if (touches_little(run))
+		indexes = ssot_settings_use_indexes();
 	write_run(run);
+	if (indexes != 0)
+		ssot_settings_end(indexes);
 	keep_state(run);
 	keep_run_record(run);
 	ssot_ingest_end(run->ingest);

@@ -37,6 +37,16 @@ ssot_settings_begin(bool big_memory)
 	return level;
 }
 
+/* Ten pages looked at here and there cost as much as one of a scan. */
+int
+ssot_settings_use_indexes(void)
+{
+	int			level = NewGUCNestLevel();
+
+	ssot_setting("random_page_cost", "0.1");
+	return level;
+}
+
 int
 ssot_search_path_begin(void)
 {

@@ -14,6 +14,14 @@
  */
 extern int	ssot_settings_begin(bool big_memory);
 
+/*
+ * For statements that look a few rows up in large tables: use an index wherever
+ * there is one. The planner weighs for a cold disk, and by statistics that know
+ * nothing of rows made in C; it would rather read everything once a hundredth is
+ * looked up. Ended by ssot_settings_end.
+ */
+extern int	ssot_settings_use_indexes(void);
+
 /* The search path alone; ended by ssot_settings_end too. */
 extern int	ssot_search_path_begin(void);
 extern void ssot_settings_end(int level);

@@ -238,7 +238,8 @@ ssot_quarantine_count(const SsotQuarantine *quarantine, int source)
  * What is there and may go, of a source of which not everything was read.
  *
  * A row without a key is known by the columns of its key, as text, which a whole
- * raw row has. Arrays are equal where both have a null.
+ * raw row has. Arrays are equal where both have a null. Where some key noted has a
+ * null, all rows with a null in their key were read.
  */
 static const char *const find_entries =
 "SELECT q.ssot_image, q.copies\n"
@@ -252,7 +253,7 @@ static const char *const find_keyless =
 "FROM %T AS q\n"
 "WHERE q.ssot_source = $1\n"
 "  AND q.ssot_key IS NULL\n"
-"  AND %s IN (SELECT %s FROM changed AS c)";
+"  AND (%s IN (SELECT %s FROM changed AS c)%s)";
 
 typedef struct Scope
 {
@@ -296,7 +297,19 @@ key_array(const SsotTracking *tracking, bool raw)
 	return buf.data;
 }
 
-void
+/* OR q.raw->>'id' IS NULL OR q.raw->>'site' IS NULL */
+static char *
+some_null(const SsotTracking *tracking)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < tracking->nkeys; i++)
+		ssot_sql_append(&buf, " OR q.raw->>%L IS NULL", tracking->names[i]);
+	return buf.data;
+}
+
+int64
 ssot_quarantine_limit(SsotQuarantine *quarantine, int source, const SsotKeySet *keys,
 					  const SsotChanges *changes, int64 stored)
 {
@@ -312,7 +325,7 @@ ssot_quarantine_limit(SsotQuarantine *quarantine, int source, const SsotKeySet *
 	quarantine->sources[source].limited = true;
 	quarantine->sources[source].kept = stored;
 	if (stored == 0)
-		return;
+		return 0;
 	statement.sql = ssot_sql(find_entries, table);
 	if (changes != NULL)
 	{
@@ -323,11 +336,13 @@ ssot_quarantine_limit(SsotQuarantine *quarantine, int source, const SsotKeySet *
 		statement.nrelations = 2;
 		statement.sql = psprintf("%s%s", statement.sql,
 								 ssot_sql(find_keyless, table, key_array(changes->tracking, true),
-										  key_array(changes->tracking, false)));
+										  key_array(changes->tracking, false),
+										  changes->has_null ? some_null(changes->tracking) : ""));
 	}
 	user = ssot_become_owner(ssot_companion_oid(table));
 	ssot_statement_each(&statement, take_entry, &limit);
 	ssot_restore_user(user);
+	return quarantine->sources[source].kept;
 }
 
 /*

@@ -35,11 +35,12 @@ extern int64 ssot_quarantine_count(const SsotQuarantine *quarantine, int source)
 /*
  * Not all of the source was read, but the rows of these keys, and of these changes
  * (or NULL): rows in quarantine under other keys stay. "stored" is how many were
- * there. To be called when all rows read are added, before they are counted.
+ * there; returns how many stay. To be called when all rows read are added, before
+ * they are counted.
  */
-extern void ssot_quarantine_limit(SsotQuarantine *quarantine, int source,
-								  const SsotKeySet *keys, const SsotChanges *changes,
-								  int64 stored);
+extern int64 ssot_quarantine_limit(SsotQuarantine *quarantine, int source,
+								   const SsotKeySet *keys, const SsotChanges *changes,
+								   int64 stored);
 
 /*
  * Bring the companion to exactly these rows, for what was read of the sources;

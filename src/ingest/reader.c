@@ -18,6 +18,7 @@
 #include "common/ident.h"
 #include "common/owner.h"
 #include "common/query.h"
+#include "common/settings.h"
 #include "ingest/protect.h"
 #include "ingest/reach.h"
 #include "ingest/reader.h"
@@ -311,11 +312,20 @@ describe_reading(void *arg)
 	errcontext("reading source \"%s\" from %s", reader->source->name, reader->source->relation);
 }
 
+/* A key looked up costs about as much as twenty rows read and hashed. */
+bool
+ssot_reader_is_selective(const SsotReader *reader)
+{
+	return reader->reach == SSOT_REACH_KEYS &&
+		reader->changes->count < reader->state.records / 20;
+}
+
 static void
 run_query(const SsotReader *reader, SsotRowCallback callback, void *arg)
 {
 	SsotRelation changed = {.name = "ssot_changed"};
 	SsotStatement statement = {.sql = reader->sql};
+	int			level = 0;
 
 	if (reader->reach == SSOT_REACH_KEYS)
 	{
@@ -325,7 +335,11 @@ run_query(const SsotReader *reader, SsotRowCallback callback, void *arg)
 		statement.nrelations = 1;
 		statement.relations = &changed;
 	}
+	if (ssot_reader_is_selective(reader))
+		level = ssot_settings_use_indexes();
 	ssot_statement_each(&statement, callback, arg);
+	if (level != 0)
+		ssot_settings_end(level);
 }
 
 /* The query as it is; what it keeps was made before. */

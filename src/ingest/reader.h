@@ -101,4 +101,7 @@ extern SsotImages *ssot_readers_load_images(const SsotEntity *entity,
 extern bool ssot_readers_scan(const SsotEntity *entity, SsotReader *readers, int nreaders,
 							  SsotImages *images);
 
+/* Does the run look up so few of the source's keys that indexes pay? */
+extern bool ssot_reader_is_selective(const SsotReader *reader);
+
 #endif							/* SSOT_READER_H */

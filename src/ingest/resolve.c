@@ -20,6 +20,7 @@
 #include "common/ident.h"
 #include "common/owner.h"
 #include "common/query.h"
+#include "common/settings.h"
 #include "ingest/classify.h"
 #include "ingest/part.h"
 #include "ingest/protect.h"
@@ -609,16 +610,25 @@ describe_evaluation(void *arg)
 static void
 resolve(Resolution *r)
 {
+	int			level = 0;
+
 	r->stage = ssot_stage_create(r->result->desc);
 	ssot_keyset_init(&r->unseen, "image", INT8OID);
 	ssot_keyset_init(&r->kept, "key", TEXTOID);
 	if (r->reader->reach == SSOT_REACH_KEYS)
 		ssot_reach_keys(r->reader, &r->reader->concerned);
 	evaluate_rows(r);
+	if (ssot_reader_is_selective(r->reader))
+		level = ssot_settings_use_indexes();
 	fetch_stored(r);
+	if (level != 0)
+		ssot_settings_end(level);
 	if (r->reader->reach != SSOT_REACH_ALL)
-		ssot_quarantine_limit(r->quarantine, r->reader->index, &r->reader->concerned,
-							  r->reader->changes, r->reader->state.quarantined);
+		r->reader->rows_held =
+			Max(r->reader->rows_held,
+				r->reader->rows_read +
+				ssot_quarantine_limit(r->quarantine, r->reader->index, &r->reader->concerned,
+									  r->reader->changes, r->reader->state.quarantined));
 	ssot_stage_each(r->stage, resolve_group, r);
 	ssot_stage_free(r->stage);
 	quarantine_refused(r);
@@ -637,8 +647,11 @@ cap_data_through(SsotIngestFigures *figures)
 		figures->data_through = now;
 }
 
-/* Rows that were not read are known by what they became; those that the source has
- * deleted stay as they were counted when everything was read. */
+/*
+ * Rows that were not read are known by what they became, superseded ones by
+ * difference; those that the source has deleted, and parts, stay as they were
+ * counted when everything was read.
+ */
 static void
 keep_reach(const Resolution *r)
 {
@@ -651,7 +664,8 @@ keep_reach(const Resolution *r)
 	figures->shape = reader->shape;
 	figures->rows_held = figures->read_all ? reader->rows_read :
 		Max(reader->state.rows_read + figures->records - reader->state.records +
-			figures->quarantined - reader->state.quarantined, 0);
+			figures->superseded + figures->quarantined - reader->state.quarantined,
+			figures->records + figures->quarantined);
 }
 
 void
