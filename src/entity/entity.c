@@ -128,13 +128,19 @@ static SsotQuery referring_query = {
 	.argtypes = {OIDOID}
 };
 
-/* The lock comes before the map is read, so that what is read stays true. */
+/*
+ * The lock comes before the map is read, so that what is read stays true; and
+ * the table's before the entity's row, as in the user's DDL, which may also give
+ * the table another name.
+ */
 SsotEntity *
 ssot_entity_own(Oid relid)
 {
-	Datum		name = CStringGetTextDatum(ssot_entity_name(relid));
+	Datum		name;
 
 	ssot_require_ownership(relid);
+	LockRelationOid(relid, AccessShareLock);
+	name = CStringGetTextDatum(ssot_entity_name(relid));
 	ssot_config_run(&lock_query, &name, NULL);
 	return ssot_entity_load(relid, false);
 }
@@ -515,13 +521,17 @@ ssot_alter_entity(PG_FUNCTION_ARGS)
 Datum
 ssot_unregister_entity(PG_FUNCTION_ARGS)
 {
-	Relation	rel = relation_open(PG_GETARG_OID(ARG_ENTITY), AccessShareLock);
-	SsotEntity *entity = describe(rel, InvalidAttrNumber);
-	Datum		name = CStringGetTextDatum(entity->name);
+	Oid			relid = PG_GETARG_OID(ARG_ENTITY);
+	Relation	rel;
+	SsotEntity *entity;
+	Datum		name;
 
-	ssot_require_ownership(entity->relid);
+	/* no weaker lock first: two who both have that would both wait for more */
+	ssot_require_ownership(relid);
+	rel = relation_open(relid, AccessExclusiveLock);
+	entity = describe(rel, InvalidAttrNumber);
+	name = CStringGetTextDatum(entity->name);
 	relation_close(rel, NoLock);
-	LockRelationOid(entity->relid, AccessExclusiveLock);
 	if (!is_registered(entity->name))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),

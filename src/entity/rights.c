@@ -24,6 +24,7 @@
 #include "access/table.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -65,6 +66,15 @@ begin_grant(FunctionCallInfo fcinfo, Grant *grant)
 				 errhint("For example: ssot.grant_reader('golden.customer', 'bi').")));
 	memset(grant, 0, sizeof(Grant));
 	ssot_require_ownership(PG_GETARG_OID(0));
+
+	/*
+	 * GRANT takes no lock, and two of one object, or one and an ALTER TABLE,
+	 * fail with "tuple concurrently updated". So these wait for each other,
+	 * and for the table's DDL, which its companions follow; functions are
+	 * shared by all entities.
+	 */
+	LockRelationOid(PG_GETARG_OID(0), ShareUpdateExclusiveLock);
+	LockRelationOid(ssot_companion_oid("ssot.entity"), ShareUpdateExclusiveLock);
 	grant->entity = ssot_entity_load(PG_GETARG_OID(0), false);
 	grant->role = ssot_text_arg(fcinfo, 1);
 	if (!OidIsValid(get_role_oid(grant->role, true)))
