@@ -104,6 +104,9 @@ typedef struct SsotPairing
 	int64	   *nchanged;		/* by field */
 	Numeric		only[2][2];		/* by hierarchy and side */
 	int64		nonly[2];
+	Numeric		undecided[2];	/* by hierarchy: of one-sided records that may
+								 * be one */
+	int64		nundecided;
 	Numeric		family[2];		/* by hierarchy: net of families, left to
 								 * right */
 	int64		nfamily;
@@ -136,6 +139,8 @@ typedef struct SsotPairRows
 	SsotRecords *records[2];	/* NULL: golden records */
 	char	   *all[2];			/* see ssot_side_rows */
 	SsotRelation *twice[2];		/* ids with several records, or NULL: none */
+	SsotRelation *undecided;	/* ids whose other half may be on the other
+								 * side, or NULL */
 	SsotRelation *family;		/* ids compared with others, or NULL: none */
 	List	   *relations;		/* SsotRelation: all that statements may name */
 } SsotPairRows;
@@ -154,7 +159,11 @@ extern char *ssot_share(const SsotPairRows *rows, char **refs, const char *name)
 
 /* explain_family.c: which ids are compared as one, and their net. */
 extern void ssot_find_families(SsotPairRows *rows);
+extern char *ssot_side_ids(SsotPairRows *rows, int side);
 extern void ssot_compare_families(SsotPairRows *rows);
+
+/* explain_undecided.c: open review pairs across the sides. */
+extern void ssot_find_undecided(SsotPairRows *rows);
 
 /* Run a statement with the rows' relations; its one row of n columns. */
 extern void ssot_pair_query(const SsotPairRows *rows, const char *sql, int n,

@@ -224,6 +224,8 @@ divide_quality(Explanation *e, int corner)
 	for (int f = 0; f < p->nfields; f++)
 		left = note(e, corner, cause_of(e, SSOT_QUALITY, SSOT_CAUSE_FIELD, -1, p->fields[f]),
 					p->changed[h][f], p->nchanged[f], left);
+	left = note(e, corner, cause_of(e, SSOT_QUALITY, SSOT_CAUSE_UNDECIDED, -1, NULL),
+				p->undecided[h], p->nundecided, left);
 	left = note(e, corner, cause_of(e, SSOT_QUALITY, SSOT_CAUSE_FAMILY, -1, NULL),
 				p->family[h], p->nfamily, left);
 	if (!ssot_is_zero(left))
@@ -320,7 +322,8 @@ is_nothing(const SsotCause *cause)
 	for (int corner = 0; corner < SSOT_CORNERS; corner++)
 		if (!ssot_is_zero(cause->marginal[corner]))
 			return false;
-	return (cause->axis != SSOT_HIERARCHY && cause->kind != SSOT_CAUSE_NOT_ANSWERABLE) ||
+	return (cause->axis != SSOT_HIERARCHY && cause->kind != SSOT_CAUSE_NOT_ANSWERABLE &&
+			cause->kind != SSOT_CAUSE_UNDECIDED) ||
 		cause->entities <= 0;
 }
 

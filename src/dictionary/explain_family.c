@@ -49,14 +49,14 @@ has_level(const SsotPairRows *rows, int side)
 }
 
 /* The ids that a side holds: (id, level). */
-static char *
-held_ids(const SsotPairRows *rows, int side)
+char *
+ssot_side_ids(SsotPairRows *rows, int side)
 {
 	const char *id = rows->entity->id_column;
 
 	if (rows->records[side] == NULL)
 		return ssot_sql("SELECT h.id, false AS level FROM (%s) AS h",
-						ssot_side_rows((SsotPairRows *) rows, side));
+						ssot_side_rows(rows, side));
 	return ssot_sql("SELECT r.%I AS id, pg_catalog.bool_or(r.ssot_level) AS level\nFROM (%s) AS r\n"
 					"WHERE r.%I IS NOT NULL AND r.ssot_state = 0\nGROUP BY r.%I",
 					id, ssot_records_rows(rows->records[side], NIL), id, id);
@@ -85,12 +85,12 @@ held_ids(const SsotPairRows *rows, int side)
  * ORDER BY f.id, f.steps DESC
  */
 static char *
-families_sql(const SsotPairRows *rows, const char *parent)
+families_sql(SsotPairRows *rows, const char *parent)
 {
 	const SsotEntity *entity = rows->entity;
 	const char *id = entity->id_column;
 	char	   *sides = ssot_sql("l AS MATERIALIZED (%s),\nr AS MATERIALIZED (%s)",
-								 held_ids(rows, 0), held_ids(rows, 1));
+								 ssot_side_ids(rows, 0), ssot_side_ids(rows, 1));
 	char	   *levels = "SELECT x.id, x.id AS root, 0 AS steps FROM (SELECT * FROM l UNION ALL SELECT * FROM r) AS x WHERE x.level";
 
 	if (parent == NULL)

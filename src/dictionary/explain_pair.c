@@ -138,8 +138,11 @@ joined_pairs(SsotPairRows *rows)
 	initStringInfo(&list);
 	for (int i = 1; i <= list_length(rows->columns); i++)
 		appendStringInfo(&list, ", l.c%d AS l%d, r.c%d AS r%d", i, i, i, i);
-	return ssot_sql("(SELECT l.id AS lid, r.id AS rid%s\nFROM (%s) AS l\nFULL JOIN (%s) AS r ON r.id = l.id\n"
+	return ssot_sql("(SELECT l.id AS lid, r.id AS rid, %s AS undecided%s\n"
+					"FROM (%s) AS l\nFULL JOIN (%s) AS r ON r.id = l.id\n"
 					"WHERE l.id IS NULL OR r.id IS NULL%s) AS p",
+					rows->undecided == NULL ? "false" :
+					"EXISTS (SELECT FROM ssot_undecided AS x WHERE x.id = coalesce(l.id, r.id))",
 					list.data, ssot_side_primary(rows, 0), ssot_side_primary(rows, 1), differs(rows));
 }
 
@@ -206,8 +209,8 @@ step_of(int direction, char chain, int k, int nsteps)
 }
 
 #define BOTH	"p.lid IS NOT NULL AND p.rid IS NOT NULL"
-#define LEFT	"p.rid IS NULL"
-#define RIGHT	"p.lid IS NULL"
+#define LEFT	"p.rid IS NULL AND NOT p.undecided"
+#define RIGHT	"p.lid IS NULL AND NOT p.undecided"
 
 static void
 compare_pairs(SsotPairRows *rows)
@@ -243,7 +246,10 @@ compare_pairs(SsotPairRows *rows)
 		for (int k = 0; k < nsteps; k++)
 			put(&out, psprintf("pg_catalog.sum(%s) FILTER (WHERE " BOTH ")",
 							   step_of(pairing->direction, c, k, nsteps)));
+		put(&out, psprintf("pg_catalog.sum(CASE WHEN p.rid IS NULL THEN -%c0.v ELSE %c%d.v END) FILTER (WHERE p.undecided)",
+						   c, c, nsteps));
 	}
+	put(&out, "pg_catalog.count(*) FILTER (WHERE p.undecided)");
 	put(&out, "pg_catalog.count(*) FILTER (WHERE " LEFT " AND x0.v <> 0)");
 	put(&out, psprintf("pg_catalog.count(*) FILTER (WHERE " RIGHT " AND x%d.v <> 0)", nsteps));
 	for (int k = 0; k < nsteps; k++)
@@ -279,7 +285,9 @@ compare_pairs(SsotPairRows *rows)
 		pairing->only[h][1] = numeric_at(values, nulls, at++);
 		for (int k = 0; k < nsteps; k++)
 			pairing->changed[h][k] = numeric_at(values, nulls, at++);
+		pairing->undecided[h] = numeric_at(values, nulls, at++);
 	}
+	pairing->nundecided = count_at(values, nulls, at++);
 	pairing->nonly[0] = count_at(values, nulls, at++);
 	pairing->nonly[1] = count_at(values, nulls, at++);
 	for (int k = 0; k < nsteps; k++)
@@ -288,6 +296,7 @@ compare_pairs(SsotPairRows *rows)
 	{
 		pairing->changed[1] = pairing->changed[0];
 		memcpy(pairing->only[1], pairing->only[0], sizeof(pairing->only[0]));
+		pairing->undecided[1] = pairing->undecided[0];
 		return;
 	}
 	pairing->moved[0] = numeric_at(values, nulls, at++);

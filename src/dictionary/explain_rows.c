@@ -347,5 +347,6 @@ ssot_pair_rows(SsotPairing *pairing)
 	}
 	pairing->has_hierarchy = rows->has_hierarchical;
 	ssot_find_families(rows);
+	ssot_find_undecided(rows);
 	return rows;
 }
