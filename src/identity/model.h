@@ -12,6 +12,19 @@
 
 #define SSOT_LEVELS		(SSOT_MAX_LEVEL + 1)
 
+/* Values by the binary logarithm of the number of records that have them. */
+#define SSOT_SIZES		16
+
+static inline int
+ssot_size_class(int count)
+{
+	int			size = 0;
+
+	for (; count > 1 && size < SSOT_SIZES - 1; count >>= 1)
+		size++;
+	return size;
+}
+
 typedef struct SsotFieldModel
 {
 	int			nlevels;
@@ -22,6 +35,9 @@ typedef struct SsotFieldModel
 	double		reference[SSOT_LEVELS]; /* log2 of the share of records that
 										 * what two things agree on by chance
 										 * has, at this level */
+	double		others[SSOT_SIZES]; /* by how many records have a value: the
+									 * share of other things among those who
+									 * share it */
 } SsotFieldModel;
 
 typedef struct SsotModel
@@ -58,6 +74,9 @@ typedef struct SsotTraining
 /* Draw pairs under the rules, and learn. */
 extern SsotTraining *ssot_training_draw(SsotLeveler *leveler, List *rules);
 extern SsotModel *ssot_model_learn(SsotLeveler *leveler, SsotTraining *training);
+
+/* others.c: the last step of learning. */
+extern void ssot_model_learn_others(SsotModel *model, SsotLeveler *leveler);
 
 /* Recompute the weights from m and u. */
 extern void ssot_model_weigh(SsotModel *model);

@@ -24,13 +24,16 @@
 #define MAX_LESS		8.0
 #define MAX_MORE		10.0
 
+/* Nothing is so rare that nobody else could have it. */
+#define FEWEST_OTHERS	0.05
+
 /* The same for what unequal values agree on. */
 #define MAX_LESS_PART	5.0
 #define MAX_MORE_PART	5.0
 
 /*
- * By value: others that have it are all but one of those that do, since the
- * other one of the pair is among them.
+ * By value. Others that have it are those that do, without the pair's other
+ * record and without further records of the same thing (others.c).
  */
 static float *
 weights_of_equal(const SsotValues *values, const SsotFieldModel *field, int n,
@@ -46,7 +49,8 @@ weights_of_equal(const SsotValues *values, const SsotFieldModel *field, int n,
 	{
 		int			count = stored == NULL ? values->count[id] :
 		ssot_stored_count(stored, values->hash[id]);
-		double		share = Max(count - 1, 1) / have;
+		double		others = Max(count - 1, 1) * field->others[ssot_size_class(count)];
+		double		share = Max(others, FEWEST_OTHERS) / have;
 		double		more = average - log2(share);
 
 		if ((values->kind->flags & SSOT_KIND_FREQUENCY) == 0)
