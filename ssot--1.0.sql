@@ -109,6 +109,35 @@ COMMENT ON COLUMN ssot.field.tolerance IS 'Numbers differing by no more than thi
 COMMENT ON COLUMN ssot.field.owner IS 'Who answers for this field, where it is not the entity''s owner';
 COMMENT ON COLUMN ssot.field.pin_policy IS 'What becomes of a pin of this field when all sources agree with it; NULL: as ssot.entity.pin_policy says';
 
+CREATE TABLE ssot.kept_registration (
+    entity       text PRIMARY KEY,
+    id_column    text NOT NULL,
+    kept_at      timestamptz NOT NULL,
+    kept_by      text NOT NULL,
+    history_from timestamptz NOT NULL,
+    pin_policy   text NOT NULL,
+    sources      jsonb NOT NULL,
+    fields       jsonb NOT NULL,
+    value_maps   jsonb NOT NULL,
+    merged_ids   jsonb NOT NULL,
+    decisions    jsonb NOT NULL,
+    retirements  jsonb NOT NULL
+);
+SELECT pg_catalog.pg_extension_config_dump('ssot.kept_registration', '');
+COMMENT ON TABLE ssot.kept_registration IS 'What the companions mean that ssot.unregister_entity left, so that ssot.register_entity can take them up again. A row goes when the table is registered again.';
+COMMENT ON COLUMN ssot.kept_registration.entity IS 'The table that was an entity';
+COMMENT ON COLUMN ssot.kept_registration.id_column IS 'The golden id';
+COMMENT ON COLUMN ssot.kept_registration.kept_at IS 'When it was unregistered, on the entity''s clock: the last versions in its history end then';
+COMMENT ON COLUMN ssot.kept_registration.kept_by IS 'The role that unregistered it';
+COMMENT ON COLUMN ssot.kept_registration.history_from IS 'The first instant whose belief can be read';
+COMMENT ON COLUMN ssot.kept_registration.pin_policy IS 'As in ssot.entity';
+COMMENT ON COLUMN ssot.kept_registration.sources IS 'Rows of ssot.source';
+COMMENT ON COLUMN ssot.kept_registration.fields IS 'Rows of ssot.field';
+COMMENT ON COLUMN ssot.kept_registration.value_maps IS 'Rows of ssot.value_map';
+COMMENT ON COLUMN ssot.kept_registration.merged_ids IS 'Rows of ssot.merged_id';
+COMMENT ON COLUMN ssot.kept_registration.decisions IS 'Rows of ssot.link_decision';
+COMMENT ON COLUMN ssot.kept_registration.retirements IS 'Rows of ssot.retirement';
+
 CREATE SEQUENCE ssot.source_id_seq AS integer;
 SELECT pg_catalog.pg_extension_config_dump('ssot.source_id_seq', '');
 COMMENT ON SEQUENCE ssot.source_id_seq IS 'Numbers of sources';

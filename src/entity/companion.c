@@ -605,6 +605,38 @@ ssot_companions_create(const SsotEntity *entity, TimestampTz t)
 	ssot_settings_end(level);
 }
 
+/* The same with the companions of an earlier registration. */
+void
+ssot_companions_adopt(const SsotEntity *entity, TimestampTz t)
+{
+	StringInfoData ddl;
+	Relation	rel;
+
+	ssot_require_companion_schemas(entity);
+	initStringInfo(&ddl);
+	if (!ssot_has_column(entity->relid, SSOT_VALID_FROM))
+		append_columns_of_table(&ddl, entity, timestamptz_to_str(t));
+	ssot_ddl_run(entity, ddl.data);
+	(void) ssot_follow_columns(entity);
+
+	resetStringInfo(&ddl);
+	rel = table_open(entity->relid, NoLock);
+	ssot_companion_policies(&ddl, entity);
+	ssot_append_as_of_function(&ddl, entity, RelationGetDescr(rel), "CREATE OR REPLACE");
+	table_close(rel, NoLock);
+	ssot_ddl_run(entity, ddl.data);
+}
+
+void
+ssot_companions_guard(const SsotEntity *entity)
+{
+	StringInfoData ddl;
+
+	initStringInfo(&ddl);
+	append_triggers(&ddl, entity);
+	ssot_ddl_run(entity, ddl.data);
+}
+
 /*
  * Undo it. Whatever is gone already is passed over; what other objects depend on
  * is an error (there is no CASCADE). With "tables" the companion tables go too,

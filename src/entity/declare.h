@@ -64,6 +64,10 @@ extern void ssot_companions_create(const SsotEntity *entity, TimestampTz t);
 extern void ssot_companions_drop(const SsotEntity *entity, bool tables);
 
 /* companion_policy.c: DDL that makes companions show no more than the canonical table. */
+/* Take up the companions of an earlier registration, as of t, but for the table's
+ * triggers; and those. */
+extern void ssot_companions_adopt(const SsotEntity *entity, TimestampTz t);
+extern void ssot_companions_guard(const SsotEntity *entity);
 extern void ssot_companion_policies(StringInfo ddl, const SsotEntity *entity);
 extern void ssot_companion_policies_drop(StringInfo ddl, const SsotEntity *entity);
 

@@ -14,7 +14,9 @@
 #include "common/owner.h"
 #include "common/settings.h"
 #include "entity/config.h"
+#include "entity/ddl.h"
 #include "entity/declare.h"
+#include "entity/kept.h"
 #include "entity/record.h"
 #include "entity/tracking.h"
 
@@ -222,8 +224,9 @@ primary_key(Relation rel)
 	return attnum;
 }
 
+/* "again": the table was registered before, and has our columns. */
 static void
-check_columns(Relation rel, AttrNumber id)
+check_columns(Relation rel, AttrNumber id, bool again)
 {
 	/* Names that the id column would meet in a companion. */
 	static const char *const taken[] = {
@@ -247,6 +250,8 @@ check_columns(Relation rel, AttrNumber id)
 		const char *name = NameStr(att->attname);
 
 		if (att->attisdropped)
+			continue;
+		if (again && (strcmp(name, SSOT_VALID_FROM) == 0 || strcmp(name, SSOT_RETIRED_AT) == 0))
 			continue;
 		if (strncmp(name, "ssot_", 5) == 0 || strcmp(name, SSOT_VALID_FROM) == 0 ||
 			strcmp(name, SSOT_RETIRED_AT) == 0 || strcmp(name, "valid_to") == 0 ||
@@ -300,7 +305,7 @@ require_free_companions(const SsotEntity *entity)
 					(errcode(ERRCODE_DUPLICATE_TABLE),
 					 errmsg("companion table \"%s\" already exists",
 							ssot_qualified_name(get_namespace_name(schema), name)),
-					 errhint("It may be left from an earlier registration: rename or drop it.")));
+					 errhint("Rename or drop it; what an earlier registration of this table left is taken up only whole.")));
 	}
 }
 
@@ -320,8 +325,10 @@ describe(Relation rel, AttrNumber id)
 	return entity;
 }
 
+/* *kept_at: when an earlier registration ended whose companions are there, or
+ * DT_NOBEGIN. */
 static SsotEntity *
-check_table(Relation rel)
+check_table(Relation rel, TimestampTz *kept_at)
 {
 	SsotEntity *entity;
 	AttrNumber	id;
@@ -335,10 +342,13 @@ check_table(Relation rel)
 				 errmsg("entity \"%s\" is already registered", entity->name),
 				 errhint("Call ssot.alter_entity to change it, or ssot.unregister_entity.")));
 	id = primary_key(rel);
-	check_columns(rel, id);
-	check_names(rel);
 	entity = describe(rel, id);
-	require_free_companions(entity);
+	if (!ssot_registration_find(entity, getBaseType(get_atttype(entity->relid, id)), kept_at))
+		*kept_at = DT_NOBEGIN;
+	check_columns(rel, id, *kept_at != DT_NOBEGIN);
+	check_names(rel);
+	if (*kept_at == DT_NOBEGIN)
+		require_free_companions(entity);
 	return entity;
 }
 
@@ -429,10 +439,11 @@ adopt_rows(const SsotEntity *entity, TimestampTz t)
 		ssot_sql("INSERT INTO %T\n"
 				 "    (ssot_source, ssot_key, ssot_copy, %I, ssot_from, ssot_image, ssot_tokens%s%s)\n"
 				 "SELECT $1, t.%I::pg_catalog.text, 0, t.%I, $2, 0, 0%s%s\n"
-				 "FROM %T AS t",
+				 "FROM %T AS t\n"
+				 "WHERE NOT EXISTS (SELECT FROM %T AS s WHERE s.%I = t.%I)",
 				 entity->source_table, entity->id_column, comma, ssot_field_list(entity, ""),
 				 entity->id_column, entity->id_column, comma, ssot_field_list(entity, "t."),
-				 entity->name);
+				 entity->name, entity->source_table, entity->id_column, entity->id_column);
 	ssot_statement_run(&statement);
 	ssot_restore_user(user);
 	ssot_settings_end(level);
@@ -449,6 +460,57 @@ read_referring_anew(Oid relid)
 	Datum		arg = ObjectIdGetDatum(relid);
 
 	ssot_config_run(&referring_query, &arg, NULL);
+}
+
+static void
+create_companions(const SsotEntity *described, TimestampTz t)
+{
+	SsotEntity *entity = ssot_entity_load(described->relid, false);
+
+	ssot_registration_forget(entity);
+	ssot_companions_create(entity, t);
+	adopt_rows(entity, t);
+}
+
+/* Those of an earlier registration; the rows are as people left them since. */
+static void
+take_up_companions(const SsotEntity *described, TimestampTz t, TimestampTz kept_at)
+{
+	SsotEntity *entity;
+
+	ssot_own_ddl_begin();
+	PG_TRY();
+	{
+		ssot_registration_restore(described);
+		entity = ssot_entity_load(described->relid, false);
+		ssot_companions_adopt(entity, t);
+		ssot_registration_resume(entity, t, kept_at);
+		adopt_rows(entity, t);
+		ssot_companions_guard(entity);
+	}
+	PG_FINALLY();
+	{
+		ssot_own_ddl_end();
+	}
+	PG_END_TRY();
+}
+
+static SsotQuery last_write_query = {
+	.sql = "SELECT c.last_write FROM ssot.clock AS c WHERE c.entity = $1 FOR UPDATE",
+	.nargs = 1,
+	.argtypes = {TEXTOID}
+};
+
+/* A time later than all that was written, for the end of the registration. */
+static TimestampTz
+end_time(Datum name)
+{
+	Datum		last_write;
+	bool		isnull;
+
+	if (!ssot_config_one(&last_write_query, &name, NULL, 1, &last_write, &isnull))
+		return GetCurrentTimestamp();
+	return Max(GetCurrentTimestamp(), DatumGetTimestampTz(last_write) + 1);
 }
 
 static Oid
@@ -472,6 +534,7 @@ ssot_register_entity(PG_FUNCTION_ARGS)
 	Oid			relid = entity_argument(fcinfo);
 	Relation	rel = relation_open(relid, AccessShareLock);
 	TimestampTz t;
+	TimestampTz kept_at;
 	SsotEntity *entity;
 
 	/*
@@ -482,16 +545,17 @@ ssot_register_entity(PG_FUNCTION_ARGS)
 	ssot_require_ownership(RelationGetRelid(rel));
 	relation_close(rel, AccessShareLock);
 	rel = table_open(relid, AccessExclusiveLock);
-	entity = check_table(rel);
+	entity = check_table(rel, &kept_at);
 	entity->id_type = getBaseType(get_atttype(entity->relid, primary_key(rel)));
 	table_close(rel, NoLock);
 	check_arguments(fcinfo);
 
-	t = GetCurrentTimestamp();
+	t = Max(GetCurrentTimestamp(), kept_at == DT_NOBEGIN ? 0 : kept_at + 1);
 	insert_entity(fcinfo, entity, t);
-	entity = ssot_entity_load(entity->relid, false);
-	ssot_companions_create(entity, t);
-	adopt_rows(entity, t);
+	if (kept_at == DT_NOBEGIN)
+		create_companions(entity, t);
+	else
+		take_up_companions(entity, t, kept_at);
 	read_referring_anew(relid);
 	PG_RETURN_VOID();
 }
@@ -537,7 +601,11 @@ ssot_unregister_entity(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("table \"%s\" is not a registered entity", entity->name),
 				 errhint("SELECT entity FROM ssot.entity_map lists the entities.")));
+	if (PG_GETARG_BOOL(ARG_DROP_COMPANIONS))
+		ssot_registration_forget(entity);
 	ssot_companions_drop(entity, PG_GETARG_BOOL(ARG_DROP_COMPANIONS));
+	if (!PG_GETARG_BOOL(ARG_DROP_COMPANIONS))
+		ssot_registration_keep(entity, end_time(name));
 	ssot_tracking_end_all(entity->name);
 	ssot_config_run(&delete_query, &name, NULL);
 	read_referring_anew(entity->relid);

@@ -48,7 +48,8 @@ static SsotQuery field_query = {
 	.argtypes = {TEXTOID}
 };
 
-/* A source without a relation is built in, or was dropped (see source.c). */
+/* A source without a relation is built in, waits to be declared again (kept.c), or
+ * was dropped (source.c) and says nothing. */
 static SsotQuery source_query = {
 	.sql =
 	"SELECT s.source_id, s.source, s.system, s.relation, s.rank, s.role, s.creates,\n"
@@ -56,7 +57,7 @@ static SsotQuery source_query = {
 	"       s.reading, s.overlap, s.full_every\n"
 	"FROM ssot.source AS s\n"
 	"WHERE s.entity = $1\n"
-	"  AND (s.relation IS NOT NULL OR s.source IN ('steward', 'manual'))\n"
+	"  AND (s.relation IS NOT NULL OR s.source IN ('steward', 'manual') OR s.compiled <> '{}')\n"
 	"ORDER BY s.rank, s.source_id",
 	.nargs = 1,
 	.argtypes = {TEXTOID}

@@ -337,6 +337,13 @@ own_entity(FunctionCallInfo fcinfo)
 	return ssot_entity_own(PG_GETARG_OID(ARG_ENTITY));
 }
 
+/* A source of an earlier registration, with its records (kept.c)? */
+static bool
+is_waiting(const SsotSource *source)
+{
+	return source->relation == NULL && !source->is_steward && !source->is_manual;
+}
+
 static void
 require_free_name(const SsotEntity *entity, const char *name)
 {
@@ -361,6 +368,7 @@ create_source(FunctionCallInfo fcinfo, List *key)
 	bool		nulls[5] = {false, false, false, false, PG_ARGISNULL(ARG_RANK)};
 	Datum		source_id;
 	bool		isnull;
+	int			waiting;
 
 	require_given(fcinfo, ARG_SYSTEM, "system", "Name a system made by ssot.create_system.");
 	require_given(fcinfo, ARG_RELATION, "relation", "Name the table, view or foreign table to read.");
@@ -374,7 +382,12 @@ create_source(FunctionCallInfo fcinfo, List *key)
 				 errhint("Corrections are made by UPDATE or with ssot.pin.")));
 	mapping.relid = resolve_relation(entity, ssot_text_arg(fcinfo, ARG_RELATION));
 	mapping.source = PG_ARGISNULL(ARG_NAME) ? get_rel_name(mapping.relid) : ssot_text_arg(fcinfo, ARG_NAME);
-	require_free_name(entity, mapping.source);
+	waiting = ssot_entity_source(entity, mapping.source);
+	if (waiting >= 0 && (!is_waiting(&entity->sources[waiting]) ||
+						 strcmp(entity->sources[waiting].system, mapping.system) != 0))
+		waiting = -1;
+	if (waiting < 0)
+		require_free_name(entity, mapping.source);
 	mapping.declared = declared_mapping(fcinfo, key, NULL);
 	check_plain_arguments(fcinfo);
 
@@ -383,7 +396,10 @@ create_source(FunctionCallInfo fcinfo, List *key)
 	args[2] = CStringGetTextDatum(mapping.system);
 	args[3] = CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
 	args[4] = PG_GETARG_DATUM(ARG_RANK);
-	ssot_config_one(&insert_query, args, nulls, 1, &source_id, &isnull);
+	if (waiting >= 0)
+		source_id = Int32GetDatum(entity->sources[waiting].source_id);
+	else
+		ssot_config_one(&insert_query, args, nulls, 1, &source_id, &isnull);
 	store(fcinfo, &mapping, DatumGetInt32(source_id), mapping.declared);
 	return source_id;
 }
@@ -400,11 +416,11 @@ ssot_require_source(const SsotEntity *entity, const char *name)
 				 errmsg("source must not be null"),
 				 errhint("Name a source of the entity.")));
 	s = ssot_entity_source(entity, name);
-	if (s >= 0 && entity->sources[s].relation != NULL)
+	if (s >= 0 && (entity->sources[s].relation != NULL || is_waiting(&entity->sources[s])))
 		return &entity->sources[s];
 	initStringInfo(&names);
 	for (int i = 0; i < entity->nsources; i++)
-		if (entity->sources[i].relation != NULL)
+		if (entity->sources[i].relation != NULL || is_waiting(&entity->sources[i]))
 			appendStringInfo(&names, "%s\"%s\"", names.len > 0 ? ", " : "", entity->sources[i].name);
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -430,6 +446,13 @@ alter_source(FunctionCallInfo fcinfo, List *key)
 	SsotSource *source = ssot_require_source(entity, ssot_text_arg(fcinfo, ARG_SOURCE));
 	SsotMapping mapping = {.entity = entity,.source = source->name,.system = source->system};
 	Datum		rename_args[2];
+
+	if (is_waiting(source) && PG_ARGISNULL(ARG_RELATION))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("source \"%s\" of entity \"%s\" has no relation", source->name, entity->name),
+				 errdetail("It is left from an earlier registration, with its records."),
+				 errhint("Name its relation => ..., declare it anew with ssot.create_source, or drop it with ssot.drop_source.")));
 
 	mapping.relid = resolve_relation(entity, PG_ARGISNULL(ARG_RELATION) ? source->relation :
 									 ssot_text_arg(fcinfo, ARG_RELATION));
