@@ -82,8 +82,10 @@ probability_argument(FunctionCallInfo fcinfo, int number, const char *name)
 static void
 check_relation(Oid relid)
 {
-	char		kind = get_rel_relkind(relid);
+	char		kind;
 
+	ssot_require_relation(relid);
+	kind = get_rel_relkind(relid);
 	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE &&
 		kind != RELKIND_VIEW && kind != RELKIND_MATVIEW && kind != RELKIND_FOREIGN_TABLE)
 		ereport(ERROR,

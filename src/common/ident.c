@@ -19,9 +19,20 @@ ssot_qualified_name(const char *schema, const char *name)
 	return quote_qualified_identifier(schema, name);
 }
 
+void
+ssot_require_relation(Oid relid)
+{
+	if (get_rel_relkind(relid) == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid),
+				 errhint("Name a relation; this one may have been dropped meanwhile.")));
+}
+
 char *
 ssot_relation_name(Oid relid)
 {
+	ssot_require_relation(relid);
 	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
 									  get_rel_name(relid));
 }

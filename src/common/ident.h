@@ -11,6 +11,9 @@
 extern char *ssot_qualified_name(const char *schema, const char *name);
 extern char *ssot_relation_name(Oid relid);
 
+/* Error unless there is a relation of this OID: a regclass may be any number. */
+extern void ssot_require_relation(Oid relid);
+
 /*
  * Build SQL from a template whose shape can be read at a glance:
  *

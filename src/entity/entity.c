@@ -521,6 +521,7 @@ entity_argument(FunctionCallInfo fcinfo)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("entity must not be null"),
 				 errhint("Name the canonical table.")));
+	ssot_require_relation(PG_GETARG_OID(ARG_ENTITY));
 	return PG_GETARG_OID(ARG_ENTITY);
 }
 
@@ -585,7 +586,7 @@ ssot_alter_entity(PG_FUNCTION_ARGS)
 Datum
 ssot_unregister_entity(PG_FUNCTION_ARGS)
 {
-	Oid			relid = PG_GETARG_OID(ARG_ENTITY);
+	Oid			relid = entity_argument(fcinfo);
 	Relation	rel;
 	SsotEntity *entity;
 	Datum		name;

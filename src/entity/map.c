@@ -96,6 +96,7 @@ ssot_entity_name(Oid relid)
 	bool		quote_all = quote_all_identifiers;
 	char	   *name;
 
+	ssot_require_relation(relid);	/* no error while the setting is changed */
 	quote_all_identifiers = false;
 	name = ssot_relation_name(relid);
 	quote_all_identifiers = quote_all;
@@ -484,9 +485,11 @@ ssot_entity_load(Oid relid, bool missing_ok)
 {
 	SsotEntity *entity = palloc0(sizeof(SsotEntity));
 	LoadState	state = {.entity = entity};
-	Relation	rel = table_open(relid, AccessShareLock);
+	Relation	rel;
 	Datum		name;
 
+	ssot_require_relation(relid);
+	rel = table_open(relid, AccessShareLock);
 	entity->relid = relid;
 	entity->name = ssot_entity_name(relid);
 	entity->schema = get_namespace_name(RelationGetNamespace(rel));
