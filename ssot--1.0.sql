@@ -1917,6 +1917,30 @@ SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_match_kinds';
 COMMENT ON FUNCTION ssot.match_kinds() IS 'The kinds of comparison that ssot.match knows, and their levels of agreement from the worst to the best.';
 
+CREATE FUNCTION ssot.match_level(kind text, a text, b text) RETURNS text
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_match_value_level';
+COMMENT ON FUNCTION ssot.match_level(text, text, text) IS 'How well two values of a kind agree: the name of the level, one of those that ssot.match_kinds lists. Symmetric. How rare words are in the data, which ssot.match takes into account, is not known here. NULL if one of the values is null or says nothing. Errors: an unknown kind (42704).';
+
+CREATE FUNCTION ssot.match_level(kind text, a text[], b text[]) RETURNS text
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_match_value_level';
+COMMENT ON FUNCTION ssot.match_level(text, text[], text[]) IS 'How well two values of a kind agree: the name of the level, one of those that ssot.match_kinds lists. Symmetric. How rare words are in the data, which ssot.match takes into account, is not known here. NULL if one of the values is null or says nothing. For a value of several columns, such as given and family name. Errors: an unknown kind (42704).';
+
+CREATE FUNCTION ssot.match_keys(kind text, value text, OUT class text, OUT key bigint) RETURNS SETOF record
+LANGUAGE c STABLE STRICT PARALLEL SAFE ROWS 8
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_match_value_keys';
+COMMENT ON FUNCTION ssot.match_keys(text, text) IS 'The keys under which a value of a kind is brought together with others: two records are compared if they share one (or two, of classes that select too little alone). class says what the key is made of; the key itself is a hash. No rows where the value is null or says nothing. Errors: an unknown kind (42704).';
+
+CREATE FUNCTION ssot.match_keys(kind text, value text[], OUT class text, OUT key bigint) RETURNS SETOF record
+LANGUAGE c STABLE STRICT PARALLEL SAFE ROWS 8
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_match_value_keys';
+COMMENT ON FUNCTION ssot.match_keys(text, text[]) IS 'The keys under which a value of a kind is brought together with others: two records are compared if they share one (or two, of classes that select too little alone). class says what the key is made of; the key itself is a hash. No rows where the value is null or says nothing. For a value of several columns, such as given and family name. Errors: an unknown kind (42704).';
+
 -- end of II.7
 
 

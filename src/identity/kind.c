@@ -9,10 +9,15 @@
 
 /* By name. */
 static const SsotKind *const kinds[] = {
+	&ssot_kind_address,
+	&ssot_kind_company,
 	&ssot_kind_date,
+	&ssot_kind_email,
 	&ssot_kind_exact,
 	&ssot_kind_identifier,
 	&ssot_kind_number,
+	&ssot_kind_person_name,
+	&ssot_kind_phone,
 	&ssot_kind_postcode,
 	&ssot_kind_text,
 };
