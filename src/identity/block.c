@@ -234,9 +234,9 @@ given_before(const SsotBlocks *blocks, int last, const uint32 *left, const uint3
 				return true;
 			continue;
 		}
-		for (int i = rule->first_slot; i < rule->first_slot + rule->nslots && left[i] != 0; i++)
+		for (int i = rule->first_slot; i < rule->first_slot + rule->nslots; i++)
 			for (int j = rule->first_slot; j < rule->first_slot + rule->nslots; j++)
-				if (left[i] == right[j])
+				if (left[i] != 0 && left[i] == right[j])
 					return true;
 	}
 	return false;

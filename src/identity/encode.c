@@ -28,6 +28,9 @@
 #include "port/pg_crc32c.h"
 #include "utils/memutils.h"
 
+/* Records whose values are fetched before they are needed. */
+#define AHEAD	16
+
 /* A raw text, by hash. */
 typedef struct RawSlot
 {
@@ -454,6 +457,65 @@ collect_keys(SsotValues *values, int field, MemoryContext context)
 	values->first_key[values->nvalues] = n;
 }
 
+/* How many keys of each class a value has at most. */
+static void
+count_slots(SsotValues *values)
+{
+	for (int id = 1; id < values->nvalues; id++)
+	{
+		uint8		count[SSOT_MAX_CLASSES] = {0};
+
+		for (uint32 k = values->first_key[id]; k < values->first_key[id + 1]; k++)
+		{
+			int			class = values->classes[k];
+
+			if (count[class] == SSOT_CLASS_SLOTS ||
+				(values->kind->classes[class].use & SSOT_KEY_SORTED))
+				continue;
+			count[class]++;
+			values->by_record[class].nslots = Max(values->by_record[class].nslots, count[class]);
+		}
+	}
+}
+
+/*
+ * The keys of each record, side by side with those of the next one: blocking
+ * goes through them again and again, and would otherwise jump from value to
+ * value each time.
+ */
+static void
+spread_keys(SsotRecords *records, int field)
+{
+	SsotValues *values = &records->fields[field];
+
+	count_slots(values);
+	for (int c = 0; c < values->kind->nclasses; c++)
+		if (values->by_record[c].nslots > 0)
+			values->by_record[c].keys =
+				palloc_extended(sizeof(uint32) * values->by_record[c].nslots * records->n,
+								MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	for (int r = 0; r < records->n; r++)
+	{
+		int			id = records->ids[(Size) r * records->nfields + field];
+		uint8		count[SSOT_MAX_CLASSES] = {0};
+
+		if ((r & 0xFFFF) == 0)
+			CHECK_FOR_INTERRUPTS();
+		if (r + AHEAD < records->n)
+			__builtin_prefetch(&values->first_key[records->ids[(Size) (r + AHEAD) * records->nfields + field]]);
+		for (uint32 k = values->first_key[id]; k < values->first_key[id + 1]; k++)
+		{
+			SsotClassKeys *class = &values->by_record[values->classes[k]];
+			int			slot = count[values->classes[k]];
+
+			if (slot >= class->nslots)
+				continue;
+			class->keys[(Size) r * class->nslots + slot] = (uint32) (values->keys[k] >> 32) | 1;
+			count[values->classes[k]]++;
+		}
+	}
+}
+
 SsotRecords *
 ssot_encoder_finish(SsotEncoder *encoder, SsotTokenShares *const *shares)
 {
@@ -466,6 +528,7 @@ ssot_encoder_finish(SsotEncoder *encoder, SsotTokenShares *const *shares)
 		pfree(encoder->dictionaries[f].forms);
 		weigh_values(&records->fields[f], records->n, shares == NULL ? NULL : shares[f]);
 		collect_keys(&records->fields[f], f, encoder->value_context);
+		spread_keys(records, f);
 	}
 	if (!encoder->any_group)
 	{

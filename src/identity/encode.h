@@ -9,6 +9,17 @@
 
 #define SSOT_MAX_FIELDS		16	/* levels of a pair are packed into 64 bits */
 
+/* Keys of one value and class that are used; a key is 32 bits of hash. */
+#define SSOT_CLASS_SLOTS	4
+#define SSOT_MAX_CLASSES	16
+
+/* The keys of one class, record by record; 0 where there is none. */
+typedef struct SsotClassKeys
+{
+	int			nslots;			/* per record; 0: a sorted class */
+	uint32	   *keys;			/* [n][nslots] */
+} SsotClassKeys;
+
 /* The distinct values of one field. Value 0 means missing. */
 typedef struct SsotValues
 {
@@ -23,6 +34,7 @@ typedef struct SsotValues
 	uint32	   *first_key;		/* [nvalues + 1] into keys and classes */
 	uint64	   *keys;
 	uint8	   *classes;
+	SsotClassKeys by_record[SSOT_MAX_CLASSES];
 	SsotTokenShares *shares;	/* NULL: the kind has no tokens */
 	int			ncut;			/* values longer than SSOT_VALUE_MAX */
 } SsotValues;

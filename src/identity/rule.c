@@ -23,15 +23,16 @@
 #define SAMPLE			16384	/* records */
 #define MIN_COVERAGE	0.005
 
+/* Two keys made one, never 0. */
 static inline uint32
-slot_hash(uint64 key)
+join_keys(uint32 a, uint32 b)
 {
-	uint32		hash = (uint32) (ssot_mix(key) >> 32);
+	uint64		both = ((uint64) a << 32 | b) * UINT64CONST(0x9E3779B97F4A7C15);
 
-	return hash == 0 ? 1 : hash;
+	return (uint32) (both >> 32) | 1;
 }
 
-static int
+static inline int
 add_distinct(uint32 *keys, int n, uint32 key)
 {
 	for (int i = 0; i < n; i++)
@@ -44,34 +45,22 @@ add_distinct(uint32 *keys, int n, uint32 key)
 int
 ssot_rule_keys(const SsotRecords *records, const SsotBlocking *rule, int record, uint32 *keys)
 {
-	const int  *ids = ssot_record(records, record);
-	const SsotValues *left = &records->fields[rule->field[0]];
-	int			id = ids[rule->field[0]];
+	const SsotClassKeys *left = &records->fields[rule->field[0]].by_record[rule->class[0]];
+	const SsotClassKeys *right = &records->fields[rule->field[1]].by_record[rule->class[1]];
+	const uint32 *a = left->keys + (Size) record * left->nslots;
+	const uint32 *b = right->keys + (Size) record * right->nslots;
 	int			n = 0;
 
-	for (uint32 i = left->first_key[id]; i < left->first_key[id + 1]; i++)
+	for (int i = 0; i < left->nslots && a[i] != 0; i++)
 	{
-		const SsotValues *right;
-		int			other;
-
-		if (left->classes[i] != rule->class[0])
-			continue;
-		if (n == SSOT_RULE_SLOTS)
-			return n;
 		if (rule->nparts == 1)
+			n = add_distinct(keys, n, a[i]);
+		for (int j = 0; rule->nparts == 2 && j < right->nslots && b[j] != 0; j++)
 		{
-			n = add_distinct(keys, n, slot_hash(left->keys[i]));
-			continue;
+			if (n == SSOT_RULE_SLOTS)
+				return n;
+			n = add_distinct(keys, n, join_keys(a[i], b[j]));
 		}
-		right = &records->fields[rule->field[1]];
-		other = ids[rule->field[1]];
-		for (uint32 j = right->first_key[other]; j < right->first_key[other + 1]; j++)
-			if (right->classes[j] == rule->class[1])
-			{
-				if (n == SSOT_RULE_SLOTS)
-					return n;
-				n = add_distinct(keys, n, slot_hash(left->keys[i] * 31 + right->keys[j]));
-			}
 	}
 	return n;
 }
@@ -124,6 +113,22 @@ typedef struct Measure
 	SsotBlocking *cheapest;		/* of the rules that cost too much */
 } Measure;
 
+/* For counting who sorts alike: a hash of the sort key. */
+static int
+sorted_key(const SsotRecords *records, const SsotBlocking *rule, int record, uint32 *keys)
+{
+	const SsotValues *values = &records->fields[rule->field[0]];
+	int			id = ssot_record(records, record)[rule->field[0]];
+
+	for (uint32 i = values->first_key[id]; i < values->first_key[id + 1]; i++)
+		if (values->classes[i] == rule->class[0])
+		{
+			keys[0] = (uint32) (ssot_mix(values->keys[i]) >> 32) | 1;
+			return 1;
+		}
+	return 0;
+}
+
 /*
  * Fill in what a rule covers and costs. The sample is the first records: their
  * order is that of a hash.
@@ -139,7 +144,8 @@ measure(const Measure *measure, SsotBlocking *rule)
 	for (int r = 0; r < measure->sample; r++)
 	{
 		uint32		keys[SSOT_RULE_SLOTS];
-		int			n = ssot_rule_keys(measure->records, rule, r, keys);
+		int			n = rule->sorted ? sorted_key(measure->records, rule, r, keys) :
+		ssot_rule_keys(measure->records, rule, r, keys);
 
 		covered += n > 0;
 		most = Max(most, n);
