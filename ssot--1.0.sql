@@ -6,7 +6,7 @@
 --     I.2  entity: systems, entities, sources, fields, code lists
 --     I.3  golden: clock, merged ids, held merges, matching, decisions about linking, moved references, retirements
 --     I.4  ingest: state of sources, queue of changes
---     I.5  reconcile: runs and schedules
+--     I.5  reconcile: runs, schedules, watching
 --     I.6  text: words that count as blank
 --     I.7  drift: what a difference is
 --     I.8  dictionary: calendars, versions of metrics, what a number and a cause are
@@ -461,7 +461,7 @@ COMMENT ON COLUMN ssot.change_queue.changed IS 'Key columns of the rows before a
 
 
 -- ============================================================================
--- I.5  reconcile: runs and schedules
+-- I.5  reconcile: runs, schedules, watching
 -- ============================================================================
 
 
@@ -498,6 +498,17 @@ COMMENT ON COLUMN ssot.reconcile_run.message IS 'Message of the failure';
 COMMENT ON COLUMN ssot.reconcile_run.detail IS 'Detail of the failure';
 COMMENT ON COLUMN ssot.reconcile_run.hint IS 'Hint of the failure';
 COMMENT ON COLUMN ssot.reconcile_run.run_by IS 'The role that ran it';
+
+CREATE TABLE ssot.watch (
+    entity     text PRIMARY KEY,
+    every      interval NOT NULL CHECK (every > '0'),
+    watched_by text NOT NULL
+);
+SELECT pg_catalog.pg_extension_config_dump('ssot.watch', '');
+COMMENT ON TABLE ssot.watch IS 'Entities that a worker (CALL ssot.watch_all()) reconciles shortly after a change. Written by ssot.watch and ssot.unwatch.';
+COMMENT ON COLUMN ssot.watch.entity IS 'The entity';
+COMMENT ON COLUMN ssot.watch.every IS 'How often it is reconciled if some of its sources have no change capture';
+COMMENT ON COLUMN ssot.watch.watched_by IS 'The role that asked for it';
 
 -- end of I.5
 
@@ -1365,6 +1376,8 @@ CREATE TRIGGER link_decision_follows AFTER UPDATE OF entity OR DELETE ON ssot.en
     FOR EACH ROW EXECUTE FUNCTION ssot.follow_name('link_decision', 'entity');
 CREATE TRIGGER moved_reference_follows AFTER UPDATE OF entity OR DELETE ON ssot.entity
     FOR EACH ROW EXECUTE FUNCTION ssot.follow_name('moved_reference', 'entity');
+CREATE TRIGGER watch_follows AFTER UPDATE OF entity OR DELETE ON ssot.entity
+    FOR EACH ROW EXECUTE FUNCTION ssot.follow_name('watch', 'entity');
 CREATE TRIGGER retirement_follows AFTER UPDATE OF entity OR DELETE ON ssot.entity
     FOR EACH ROW EXECUTE FUNCTION ssot.follow_name('retirement', 'entity');
 CREATE TRIGGER matching_follows AFTER UPDATE OF entity OR DELETE ON ssot.entity
@@ -1788,6 +1801,25 @@ RETURNS SETOF ssot.cause
 LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'ssot_explain_difference';
 COMMENT ON FUNCTION ssot.explain_difference(text, text, text, text, text[], jsonb, text, text, integer, integer, timestamptz, timestamptz) IS 'Why two numbers of one metric differ: one row per cause, adding up exactly to right - left. left and right: a system (its own rows, its latest data) or golden, each by the version in force or by left_variant, left_version, left_as_of and the same of the right. method bridge turns definition, timing, hierarchy and quality from the left''s to the right''s one after the other, in_order if given; shapley takes the mean over all orders, rounded to the unit''s decimals by largest remainder, with the least and most over orders. A metric that is no sum or count is divided by evaluation: quality is one cause then. Errors: an unknown metric, system or version; a system that maps no field of the measure; a time before its first run (SS003).';
 
+CREATE FUNCTION ssot.watch(entity regclass, every interval DEFAULT '1 minute')
+RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_watch';
+COMMENT ON FUNCTION ssot.watch(regclass, interval) IS 'Has the entity reconciled shortly after a change: when triggers have noted a change of a source (ssot.set_reading), when an entity that it refers to was written, and, if it has sources without change capture, every so often. With pg_cron in this database a job of yours starts the worker (one per role and database); otherwise keep CALL ssot.watch_all() running in a session. Sources without change capture or watermark are read in full each time. You must own the table.';
+
+CREATE FUNCTION ssot.unwatch(entity regclass)
+RETURNS boolean
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_unwatch';
+COMMENT ON FUNCTION ssot.unwatch(regclass) IS 'Ends ssot.watch of the entity; false if it was not watched. Your pg_cron job ends with the last entity that you watch.';
+
+CREATE PROCEDURE ssot.watch_all(poll interval DEFAULT '1 second', run_for interval DEFAULT NULL)
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'ssot_watch_all';
+COMMENT ON PROCEDURE ssot.watch_all(interval, interval) IS 'The worker of ssot.watch: looks every poll what is due among the watched entities whose tables your role owns, reconciles it, and commits after each. A failure is recorded in ssot.reconcile_run and tried again after 2, 4, ... 64 seconds; the others go on. Ends after run_for, or when it is cancelled (NULL). Several workers do no harm. Cannot run inside a transaction block.';
+
 -- end of II.6
 
 
@@ -2010,6 +2042,9 @@ REVOKE ALL ON FUNCTION ssot.settle(regclass) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE ssot.reconcile_all(regclass[], boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.schedule(regclass, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.unschedule(regclass) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ssot.watch(regclass, interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ssot.unwatch(regclass) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE ssot.watch_all(interval, interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ssot.follow_name() FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.ddl_begins(), ssot.ddl_drops(), ssot.ddl_ends() FROM PUBLIC;

@@ -125,13 +125,13 @@ set_text(Datum *value, bool *isnull, const char *text)
 }
 
 static void
-record_failure(const Job *job, TimestampTz started, const ErrorData *error)
+record_failure(const char *name, TimestampTz started, const ErrorData *error)
 {
 	Datum		args[7];
 	bool		nulls[7] = {false};
 	SsotUser	user;
 
-	set_text(&args[0], &nulls[0], job->name);
+	set_text(&args[0], &nulls[0], name);
 	args[1] = TimestampTzGetDatum(started);
 	set_text(&args[2], &nulls[2], unpack_sql_state(error->sqlerrcode));
 	set_text(&args[3], &nulls[3], error->message);
@@ -154,9 +154,8 @@ is_fatal(const ErrorData *error)
 		class == ERRCODE_TO_CATEGORY(ERRCODE_OUT_OF_MEMORY);
 }
 
-/* Reconcile one entity in a subtransaction; false if it failed (and is recorded). */
-static bool
-run_job(const Job *job, bool full)
+bool
+ssot_try_reconcile(Oid relid, const char *name, bool full)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -167,7 +166,7 @@ run_job(const Job *job, bool full)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		ssot_reconcile_entity(job->relid, full, false);
+		ssot_reconcile_entity(relid, full, false);
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
@@ -191,10 +190,10 @@ run_job(const Job *job, bool full)
 		ReThrowError(error);
 	ereport(WARNING,
 			(errcode(error->sqlerrcode),
-			 errmsg("reconciliation of \"%s\" failed: %s", job->name, error->message),
+			 errmsg("reconciliation of \"%s\" failed: %s", name, error->message),
 			 error->detail != NULL ? errdetail_internal("%s", error->detail) : 0,
 			 error->hint != NULL ? errhint("%s", error->hint) : 0));
-	record_failure(job, started, error);
+	record_failure(name, started, error);
 	return false;
 }
 
@@ -231,7 +230,7 @@ ssot_reconcile_all(PG_FUNCTION_ARGS)
 	while ((job = next_job(jobs)) != NULL)
 	{
 		job->done = true;
-		if (!run_job(job, full))
+		if (!ssot_try_reconcile(job->relid, job->name, full))
 		{
 			failed++;
 			appendStringInfo(names, "%s%s", names->len > 0 ? ", " : "", job->name);

@@ -73,6 +73,23 @@ is($node->safe_psql('warehouse', "SELECT ssot.unschedule('customer')"), 'f', 'th
 is($node->safe_psql('warehouse', 'SELECT count(*) FROM ssot.schedules'), '0', 'the view is empty');
 is($node->safe_psql('warehouse', "SELECT count(*) FROM cron.job WHERE jobname = 'ssot'"), '1', 'other jobs are left alone');
 
+# Watching: one job of the role starts the worker, for all that it watches.
+$node->safe_psql('warehouse', q{
+	SELECT ssot.set_reading('customer', 'crm_file', 'capture');
+	SELECT ssot.watch('customer');
+	SELECT ssot.watch('customer');
+});
+is($node->safe_psql('warehouse', "SELECT string_agg(schedule || ' ' || command, ';') FROM cron.job WHERE jobname = 'ssot: watch'"),
+	"* * * * * CALL ssot.watch_all(run_for => '59 seconds')", 'watch makes one job');
+$node->safe_psql('warehouse', "INSERT INTO crm_file VALUES ('2', 'Ben')");
+ok($node->poll_query_until('warehouse', "SELECT count(*) > 0 FROM customer WHERE name = 'Ben'"), 'pg_cron starts the worker');
+my $start = time;
+$node->safe_psql('warehouse', "UPDATE crm_file SET name = 'Bea' WHERE id = '2'");
+ok($node->poll_query_until('warehouse', "SELECT count(*) > 0 FROM customer WHERE name = 'Bea'"), 'it sees a change');
+ok(time - $start < 15, 'in seconds, though the job starts once a minute');
+is($node->safe_psql('warehouse', "SELECT ssot.unwatch('customer')"), 't', 'unwatch ends it');
+is($node->safe_psql('warehouse', "SELECT count(*) FROM cron.job WHERE jobname = 'ssot: watch'"), '0', 'and the job');
+
 # Without the library.
 $node->safe_psql('warehouse', 'DROP EXTENSION pg_cron');
 $node->adjust_conf('postgresql.conf', $_, undef)
