@@ -14,7 +14,7 @@
 --     II.1  text: normalisation, blank-ness, validators, countries, phones, similarity
 --     II.2  entity: the Entity Map (systems, entities, sources, authority, code lists)
 --     II.3  ingest: quarantine, change capture
---     II.4  golden: clock, history, as-of, pins, merging and splitting, survivorship, lineage
+--     II.4  golden: clock, history, as-of, pins, merging and splitting, survivorship, lineage, matching
 --     II.5  drift: open differences and their verification
 --     II.6  dictionary: calendars, metrics, why two numbers differ
 --     II.7  reconcile: running, progress, schedules; matching any relation
@@ -1461,7 +1461,7 @@ COMMENT ON FUNCTION ssot.capture_change() IS 'Trigger that ssot.set_reading puts
 
 
 -- ============================================================================
--- II.4  golden: clock, history, as-of, pins, merging and splitting, survivorship, lineage
+-- II.4  golden: clock, history, as-of, pins, merging and splitting, survivorship, lineage, matching
 -- ============================================================================
 
 
@@ -1658,6 +1658,94 @@ LANGUAGE C STABLE STRICT
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_lineage';
 COMMENT ON FUNCTION ssot.lineage(regclass, text) IS 'Where each value of one golden record comes from: per field one row for each record that says something about it, the winner first (rank 1), then the others in the order in which they would win, then, without a rank, those that may not win; with the rule that decided, and the reason. value is what the table has; candidate_value what that record says, after mapping. A field that no record says anything about has one row. Runs under the caller''s rights; an error names the record that a merged id became.';
+
+-- Matching: what is compared, stewardship, quality.
+
+CREATE FUNCTION ssot.set_matching(
+    entity regclass,
+    compare jsonb DEFAULT NULL,
+    match double precision DEFAULT NULL,
+    review double precision DEFAULT NULL,
+    max_cluster integer DEFAULT NULL,
+    one_per_system boolean DEFAULT NULL)
+RETURNS jsonb
+LANGUAGE C
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_set_matching';
+COMMENT ON FUNCTION ssot.set_matching(regclass, jsonb, double precision, double precision, integer, boolean) IS 'Lets runs join records that no key joins, by how alike they are. compare says what is compared as what: {"name": "company", "person": {"kind": "person_name", "fields": ["given", "family"]}}; kinds: ssot.match_kinds(). Left out the first time, comparisons are chosen by the names and types of columns, and printed. match: the probability from which two records are one thing (0.8); review: from which a pair waits in ssot.match_review (0.3); max_cluster: no golden record gets more records than this by matching (1,000); one_per_system: whether matching never joins two records of one system (false). What is left out later stays as it was. The next run matches all records; it learns a model first if there is none for these comparisons. Returns what is compared. You must own the entity''s table.';
+
+CREATE FUNCTION ssot.unset_matching(entity regclass)
+RETURNS void
+LANGUAGE C
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_unset_matching';
+COMMENT ON FUNCTION ssot.unset_matching(regclass) IS 'Ends matching: runs join records by keys, links and decisions only. Models and waiting pairs are forgotten, what people decided is not. You must own the entity''s table.';
+
+CREATE VIEW ssot.match_review AS
+SELECT p.entity, p.record_a, p.record_b, 1 / (1 + pg_catalog.power(2, -p.weight)) AS probability,
+       p.weight, p.reason, p.levels AS evidence, p.first_seen
+  FROM ssot.match_pair AS p
+ WHERE pg_catalog.has_table_privilege(pg_catalog.to_regclass(p.entity), 'UPDATE')
+   AND NOT pg_catalog.row_security_active(pg_catalog.to_regclass(p.entity));
+COMMENT ON VIEW ssot.match_review IS 'Pairs of records that may be one thing and wait for a person: ssot.confirm_match or ssot.reject_match. Of the entities whose table the reader may update, and sees whole.';
+COMMENT ON COLUMN ssot.match_review.entity IS 'The entity';
+COMMENT ON COLUMN ssot.match_review.record_a IS 'A system record, as system:key';
+COMMENT ON COLUMN ssot.match_review.record_b IS 'The other one';
+COMMENT ON COLUMN ssot.match_review.probability IS 'How probable it is that the two are one thing';
+COMMENT ON COLUMN ssot.match_review.weight IS 'The same as the binary logarithm of the odds';
+COMMENT ON COLUMN ssot.match_review.reason IS 'undecided: between "review" and "match"; refused: probable enough, but what else belongs to the two speaks against it';
+COMMENT ON COLUMN ssot.match_review.evidence IS 'How well each comparison agrees; ssot.explain_match shows the values and weights';
+COMMENT ON COLUMN ssot.match_review.first_seen IS 'Since when the pair waits';
+
+CREATE FUNCTION ssot.confirm_match(entity regclass, record_a text, record_b text, reason text DEFAULT NULL)
+RETURNS text
+LANGUAGE C
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_confirm_match';
+COMMENT ON FUNCTION ssot.confirm_match(regclass, text, text, text) IS 'Two system records (''crm:K1'') are one thing. It is remembered for ever (ssot.link_decision), survives new models, and outranks keys. Their golden records, if they have two, are merged as by ssot.merge, into the smaller id, which is returned. Rights and locks as for ssot.merge; where one of them has no golden record you must own the table. A null reason stands for that of the setting ssot.reason.';
+
+CREATE FUNCTION ssot.reject_match(entity regclass, record_a text, record_b text, reason text DEFAULT NULL)
+RETURNS void
+LANGUAGE C
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_reject_match';
+COMMENT ON FUNCTION ssot.reject_match(regclass, text, text, text) IS 'Two system records (''crm:K1'') are different things. It is remembered for ever (ssot.link_decision), survives new models, and outranks keys. If both are in one golden record, record_b leaves it as by ssot.split; call that to say which others leave too. Rights and locks as for ssot.split; where one of them has no golden record you must own the table. A null reason stands for that of the setting ssot.reason.';
+
+CREATE FUNCTION ssot.explain_match(entity regclass, record_a text, record_b text,
+    OUT step integer, OUT comparison text, OUT kind text, OUT value_a text, OUT value_b text,
+    OUT level text, OUT weight double precision, OUT total double precision, OUT probability double precision)
+RETURNS SETOF record
+LANGUAGE C STABLE ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_explain_match';
+COMMENT ON FUNCTION ssot.explain_match(regclass, text, text) IS 'Why two system records (''crm:K1'') are held for one thing, or not, step by step under the model in force: the prior, then what each comparison adds (weight: binary logarithm of how many times more probable the agreement is among records of one thing), the total so far and the probability that it stands for. The last row is what a run decides by. Runs under the caller''s rights: needs SELECT on the entity''s companions.';
+
+CREATE FUNCTION ssot.match_weights(entity regclass, record_a text[], record_b text[],
+    OUT record_a text, OUT record_b text, OUT weight double precision, OUT probability double precision)
+RETURNS SETOF record
+LANGUAGE C STABLE STRICT
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_match_weights';
+COMMENT ON FUNCTION ssot.match_weights(regclass, text[], text[]) IS 'What the model in force says about many pairs of system records: those at one place of both arrays. Pairs of which a record does not exist are left out. Runs under the caller''s rights.';
+
+CREATE FUNCTION ssot.match_quality(entity regclass, truth regclass, complete boolean DEFAULT false,
+    OUT unit text, OUT threshold double precision, OUT true_positives bigint, OUT false_positives bigint,
+    OUT false_negatives bigint, OUT precision_share double precision, OUT recall_share double precision, OUT f1 double precision,
+    OUT best_threshold double precision, OUT best_f1 double precision)
+RETURNS SETOF record
+LANGUAGE C STABLE STRICT ROWS 2
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_match_quality';
+COMMENT ON FUNCTION ssot.match_quality(regclass, regclass, boolean) IS 'How well records are matched now, against a table of labelled pairs: columns record_a and record_b (''crm:K1'') and, if it has one, is_match (else every pair is a match). Row pair: pairs joined rightly, wrongly, and missed; precision, recall and F1; and the value of match that would serve best if pairs alone decided, with its F1. Row cluster: golden records that hold exactly the labelled records of one thing (those of two and more). complete: what the labels do not join is different, so every pair inside a golden record counts; else only labelled pairs do. Runs under the caller''s rights.';
+
+CREATE FUNCTION ssot.profile(relation regclass,
+    OUT column_name text, OUT type_name text, OUT total bigint, OUT filled bigint, OUT fill_rate double precision,
+    OUT distinct_values bigint, OUT top_values jsonb, OUT patterns jsonb, OUT kind text, OUT blocking jsonb)
+RETURNS SETOF record
+LANGUAGE C STABLE STRICT ROWS 20
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_profile';
+COMMENT ON FUNCTION ssot.profile(regclass) IS 'What each column of a table, view or foreign table holds, before it is matched: rows, those whose value is not blank (ssot.is_blank), different values, the five most frequent values and patterns (a: lower case, A: upper case, 9: digit, +: a run of them), the kind of comparison that its name suggests, and per class of blocking key how many blocks there are, the rows of the largest, and how many pairs of rows meet in it. Reads the relation once per column and holds its different values in memory. Runs under the caller''s rights.';
 
 -- end of II.4
 
@@ -2029,13 +2117,17 @@ REVOKE ALL ON FUNCTION
     ssot.pin(regclass, text, text, text, text),
     ssot.unpin(regclass, text, text, text)
 FROM PUBLIC;
-GRANT SELECT ON ssot.pins, ssot.past_pins, ssot.held_merges TO PUBLIC;
+GRANT SELECT ON ssot.pins, ssot.past_pins, ssot.held_merges, ssot.match_review TO PUBLIC;
 REVOKE ALL ON FUNCTION
     ssot.merge(regclass, text, text, text),
     ssot.unmerge(regclass, text, text),
     ssot.split(regclass, text, text[], text),
     ssot.retire(regclass, text, text),
-    ssot.restore(regclass, text, text)
+    ssot.restore(regclass, text, text),
+    ssot.confirm_match(regclass, text, text, text),
+    ssot.reject_match(regclass, text, text, text),
+    ssot.set_matching(regclass, jsonb, double precision, double precision, integer, boolean),
+    ssot.unset_matching(regclass)
 FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.reconcile(regclass, boolean, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.settle(regclass) FROM PUBLIC;

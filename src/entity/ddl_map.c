@@ -118,6 +118,73 @@ static SsotQuery drop_field_query = {
 	.argtypes = {TEXTOID, TEXTOID}
 };
 
+/*
+ * A comparison is named after its field, or names its fields. A renamed field is
+ * named from then on; the comparison keeps its name, and with it its place in
+ * the model.
+ */
+static SsotQuery rename_compared_query = {
+	.sql =
+	"UPDATE ssot.matching AS m\n"
+	"SET compare = c.compare\n"
+	"FROM (\n"
+	"    SELECT pg_catalog.jsonb_object_agg(c.name,\n"
+	"               CASE WHEN c.value ? 'fields' THEN c.value || pg_catalog.jsonb_build_object('fields', f.fields)\n"
+	"                    WHEN c.name <> $2 THEN c.value\n"
+	"                    WHEN pg_catalog.jsonb_typeof(c.value) = 'object'\n"
+	"                    THEN c.value || pg_catalog.jsonb_build_object('fields', pg_catalog.jsonb_build_array($3))\n"
+	"                    ELSE pg_catalog.jsonb_build_object('kind', c.value, 'fields', pg_catalog.jsonb_build_array($3)) END) AS compare\n"
+	"    FROM ssot.matching AS o\n"
+	"    CROSS JOIN LATERAL pg_catalog.jsonb_each(o.compare) AS c (name, value)\n"
+	"    CROSS JOIN LATERAL (\n"
+	"        SELECT pg_catalog.jsonb_agg(CASE WHEN e.field = $2 THEN $3 ELSE e.field END ORDER BY e.place) AS fields\n"
+	"        FROM pg_catalog.jsonb_array_elements_text(\n"
+	"                 CASE WHEN pg_catalog.jsonb_typeof(c.value -> 'fields') = 'array' THEN c.value -> 'fields' ELSE '[]' END)\n"
+	"             WITH ORDINALITY AS e (field, place)\n"
+	"    ) AS f\n"
+	"    WHERE o.entity = $1\n"
+	") AS c\n"
+	"WHERE m.entity = $1\n"
+	"  AND m.compare <> c.compare",
+	.nargs = 3,
+	.argtypes = {TEXTOID, TEXTOID, TEXTOID}
+};
+
+/* What was compared by the field is compared no more; nothing left: no matching. */
+static SsotQuery drop_compared_query = {
+	.sql =
+	"WITH kept AS (\n"
+	"    SELECT c.name,\n"
+	"           CASE WHEN c.value ? 'fields' THEN c.value || pg_catalog.jsonb_build_object('fields', f.fields)\n"
+	"                ELSE c.value END AS value\n"
+	"    FROM ssot.matching AS o\n"
+	"    CROSS JOIN LATERAL pg_catalog.jsonb_each(o.compare) AS c (name, value)\n"
+	"    CROSS JOIN LATERAL (\n"
+	"        SELECT pg_catalog.jsonb_agg(e.field ORDER BY e.place) AS fields\n"
+	"        FROM pg_catalog.jsonb_array_elements_text(\n"
+	"                 CASE WHEN pg_catalog.jsonb_typeof(c.value -> 'fields') = 'array' THEN c.value -> 'fields' ELSE '[]' END)\n"
+	"             WITH ORDINALITY AS e (field, place)\n"
+	"        WHERE e.field <> $2\n"
+	"    ) AS f\n"
+	"    WHERE o.entity = $1\n"
+	"      AND (f.fields IS NOT NULL OR (NOT c.value ? 'fields' AND c.name <> $2))\n"
+	"), gone AS (\n"
+	"    DELETE FROM ssot.matching AS m\n"
+	"    WHERE m.entity = $1\n"
+	"      AND NOT EXISTS (SELECT FROM kept AS k)\n"
+	")\n"
+	"UPDATE ssot.matching AS m\n"
+	"SET compare = n.compare,\n"
+	"    version = m.version + 1,\n"
+	"    model_id = NULL\n"
+	"FROM (SELECT pg_catalog.jsonb_object_agg(k.name, k.value) AS compare FROM kept AS k) AS n\n"
+	"WHERE m.entity = $1\n"
+	"  AND n.compare IS NOT NULL\n"
+	"  AND m.compare <> n.compare",
+	.nargs = 2,
+	.argtypes = {TEXTOID, TEXTOID}
+};
+
 static SsotQuery anew_query = {
 	.sql =
 	"UPDATE ssot.source AS s\n"
@@ -170,6 +237,7 @@ ssot_map_rename_field(const char *entity_name, const char *old, const char *new)
 	Datum		args[3] = {CStringGetTextDatum(entity_name), CStringGetTextDatum(old), CStringGetTextDatum(new)};
 
 	ssot_config_run(&rename_field_query, args, NULL);
+	ssot_config_run(&rename_compared_query, args, NULL);
 }
 
 static bool
@@ -190,6 +258,7 @@ ssot_map_drop_field(const char *entity_name, const char *field)
 	ListCell   *lc;
 
 	ssot_config_each(&drop_field_query, args, NULL, take_source_name, &sources);
+	ssot_config_run(&drop_compared_query, args, NULL);
 	foreach(lc, sources)
 		ereport(WARNING,
 				(errmsg("source \"%s\" of entity \"%s\" no longer feeds the dropped column \"%s\"",

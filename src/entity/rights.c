@@ -50,10 +50,11 @@ typedef struct Grant
 } Grant;
 
 /* What stewards and admins run. All these ask for rights on the table too. */
-static const char *const steward_functions = "{pin,unpin,merge,unmerge,split,retire,restore}";
+static const char *const steward_functions = "{pin,unpin,merge,unmerge,split,retire,restore,"
+"confirm_match,reject_match}";
 static const char *const admin_functions =
 "{alter_entity,unregister_entity,create_source,alter_source,drop_source,set_value_map,"
-"set_authority,set_pin_policy,reconcile,reconcile_all,settle,schedule,unschedule,grant_reader,grant_steward,"
+"set_authority,set_pin_policy,set_matching,unset_matching,reconcile,reconcile_all,settle,schedule,unschedule,grant_reader,grant_steward,"
 "grant_admin,revoke_reader,revoke_steward,revoke_admin}";
 
 static void

@@ -189,6 +189,24 @@ ssot_match_weight(SsotMatchSet *set, int a, int b)
 	return ssot_score(set->scorer, set->record_of[a], set->record_of[b], -INFINITY);
 }
 
+double
+ssot_match_prior(const SsotMatchSet *set)
+{
+	return set->scorer->base;
+}
+
+double
+ssot_match_field(SsotMatchSet *set, int compared, int a, int b, const char **level)
+{
+	int			number;
+	double		weight = ssot_score_field(set->scorer, compared, set->record_of[a],
+										  set->record_of[b], &number);
+
+	*level = number == SSOT_LEVEL_MISSING ? "missing" :
+		set->records->fields[compared].kind->levels[number - 1];
+	return weight;
+}
+
 Datum
 ssot_match_levels(SsotMatchSet *set, int a, int b)
 {
@@ -197,12 +215,11 @@ ssot_match_levels(SsotMatchSet *set, int a, int b)
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int f = 0; f < set->records->nfields; f++)
 	{
-		int			level;
+		const char *level;
 
-		ssot_score_field(set->scorer, f, set->record_of[a], set->record_of[b], &level);
+		(void) ssot_match_field(set, f, a, b, &level);
 		ssot_json_key(&state, set->rules->compared[f].name);
-		ssot_json_text(&state, WJB_VALUE, level == SSOT_LEVEL_MISSING ? "missing" :
-					   set->records->fields[f].kind->levels[level - 1]);
+		ssot_json_text(&state, WJB_VALUE, level);
 	}
 	return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
 }

@@ -59,6 +59,12 @@ extern int	ssot_match_keys(SsotMatchSet *set, int unit, int64 *keys);
 /* log2 of the odds that two units are one thing, prior included. */
 extern double ssot_match_weight(SsotMatchSet *set, int a, int b);
 
+/* The binary logarithm of the prior odds. */
+extern double ssot_match_prior(const SsotMatchSet *set);
+
+/* What one comparison adds to the weight of a pair, and the name of its level. */
+extern double ssot_match_field(SsotMatchSet *set, int compared, int a, int b, const char **level);
+
 /* How well each comparison agrees, as {"name": "level"}: a jsonb. */
 extern Datum ssot_match_levels(SsotMatchSet *set, int a, int b);
 

@@ -1,0 +1,271 @@
+/*
+ * golden/match_declare.c
+ *		ssot.set_matching and ssot.unset_matching.
+ *
+ * Declaring writes one row and does nothing else: the next run finds that the
+ * version in force is not the one under which records were matched last, and
+ * matches all of them anew. A model that was learnt from other comparisons is
+ * of no use; thresholds do not concern it.
+ *
+ * Locks: the entity's row in ssot.entity, as every declaration.
+ */
+#include "postgres.h"
+
+#include "ssot.h"
+#include "entity/config.h"
+#include "entity/declare.h"
+#include "entity/matching.h"
+#include "golden/match_default.h"
+#include "identity/kind.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+PG_FUNCTION_INFO_V1(ssot_set_matching);
+PG_FUNCTION_INFO_V1(ssot_unset_matching);
+
+/* Arguments of set_matching. */
+enum
+{
+	ARG_ENTITY,
+	ARG_COMPARE,
+	ARG_MATCH,
+	ARG_REVIEW,
+	ARG_MAX_CLUSTER,
+	ARG_ONE_PER_SYSTEM
+};
+
+#define DEFAULT_MATCH			0.8
+#define DEFAULT_REVIEW			0.3
+#define DEFAULT_MAX_CLUSTER		1000
+
+/* ---- checking ------------------------------------------------------------- */
+
+static char *
+kind_names(void)
+{
+	StringInfoData names;
+	int			count;
+	const SsotKind *const *kinds = ssot_kinds(&count);
+
+	initStringInfo(&names);
+	for (int i = 0; i < count; i++)
+		appendStringInfo(&names, "%s%s", i == 0 ? "" : ", ", kinds[i]->name);
+	return names.data;
+}
+
+static void
+check_compared(const SsotEntity *entity, const SsotCompared *compared, int n)
+{
+	if (n == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("nothing is compared of \"%s\"", entity->name),
+				 errhint("Leave compare out to have comparisons chosen by the names of columns, or call ssot.unset_matching.")));
+	for (int i = 0; i < n; i++)
+		if (ssot_kind_find(compared[i].kind) == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_OBJECT),
+					 errmsg("comparison \"%s\" of \"%s\" is of a kind \"%s\" that does not exist",
+							compared[i].name, entity->name, compared[i].kind),
+					 errdetail("Kinds are %s.", kind_names()),
+					 errhint("SELECT * FROM ssot.match_kinds() describes them.")));
+}
+
+static double
+probability_arg(FunctionCallInfo fcinfo, int n, const char *name, double otherwise)
+{
+	double		value;
+
+	if (PG_ARGISNULL(n))
+		return otherwise;
+	value = PG_GETARG_FLOAT8(n);
+	if (!(value > 0.0 && value < 1.0))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be a probability between 0 and 1, but is %g", name, value),
+				 errhint("For example match => 0.8, review => 0.3.")));
+	return value;
+}
+
+/* What is declared already, where an argument is left out. */
+static void
+take_thresholds(FunctionCallInfo fcinfo, SsotMatchRules *rules)
+{
+	rules->match = probability_arg(fcinfo, ARG_MATCH, "match", rules->match);
+	rules->review = probability_arg(fcinfo, ARG_REVIEW, "review", Min(rules->review, rules->match));
+	if (rules->review > rules->match)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("review must not be greater than match, but is %g where match is %g",
+						rules->review, rules->match),
+				 errdetail("Pairs from match on are joined; those between the two wait for a person.")));
+	if (!PG_ARGISNULL(ARG_MAX_CLUSTER))
+		rules->max_cluster = PG_GETARG_INT32(ARG_MAX_CLUSTER);
+	if (rules->max_cluster < 2)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max_cluster must be 2 or more, but is %d", rules->max_cluster)));
+	if (!PG_ARGISNULL(ARG_ONE_PER_SYSTEM))
+		rules->one_per_system = PG_GETARG_BOOL(ARG_ONE_PER_SYSTEM);
+}
+
+/* ---- printing ------------------------------------------------------------- */
+
+/* Tell what was chosen, as it would be written. */
+static void
+print_choice(const SsotEntity *entity, Jsonb *compare, List *left_out)
+{
+	StringInfoData others;
+	ListCell   *cell;
+
+	initStringInfo(&others);
+	foreach(cell, left_out)
+		appendStringInfo(&others, "%s%s", others.len == 0 ? "" : ", ", (char *) lfirst(cell));
+	ereport(NOTICE,
+			(errmsg("comparisons of \"%s\", by the names of its columns: %s", entity->name,
+					JsonbToCString(NULL, &compare->root, VARSIZE(compare))),
+			 others.len == 0 ? 0 : errdetail("Not compared: %s.", others.data),
+			 errhint("Call ssot.set_matching with compare => '...' to have others.")));
+}
+
+static Jsonb *
+choose_comparisons(const SsotEntity *entity)
+{
+	List	   *left_out = NIL;
+	Jsonb	   *compare = ssot_match_default(entity, &left_out);
+
+	if (compare == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("what to compare of \"%s\" cannot be told from the names of its columns",
+						entity->name),
+				 errdetail("Fields are %s.", ssot_field_names(entity)),
+				 errhint("Say it: ssot.set_matching('%s', compare => '{\"name\": \"company\", \"email\": \"email\"}').",
+						 entity->name)));
+	print_choice(entity, compare, left_out);
+	return compare;
+}
+
+/* ---- writing -------------------------------------------------------------- */
+
+static SsotQuery declared_query = {
+	.sql =
+	"SELECT m.compare\n"
+	"FROM ssot.matching AS m\n"
+	"WHERE m.entity = $1",
+	.nargs = 1,
+	.argtypes = {TEXTOID}
+};
+
+static SsotQuery set_query = {
+	.sql =
+	"INSERT INTO ssot.matching AS m\n"
+	"       (entity, compare, match, review, max_cluster, one_per_system, version,\n"
+	"        declared_at, declared_by)\n"
+	"VALUES ($1, $2, $3, $4, $5, $6, 1, pg_catalog.clock_timestamp(), $7)\n"
+	"ON CONFLICT (entity) DO UPDATE\n"
+	"SET compare = excluded.compare,\n"
+	"    match = excluded.match,\n"
+	"    review = excluded.review,\n"
+	"    max_cluster = excluded.max_cluster,\n"
+	"    one_per_system = excluded.one_per_system,\n"
+	"    version = m.version + 1,\n"
+	"    model_id = CASE WHEN m.compare = excluded.compare THEN m.model_id END,\n"
+	"    declared_at = excluded.declared_at,\n"
+	"    declared_by = excluded.declared_by",
+	.nargs = 7,
+	.argtypes = {TEXTOID, JSONBOID, FLOAT8OID, FLOAT8OID, INT4OID, BOOLOID, TEXTOID}
+};
+
+static SsotQuery unset_query = {
+	.sql =
+	"WITH model AS (\n"
+	"    DELETE FROM ssot.match_model AS m WHERE m.entity = $1\n"
+	"), pair AS (\n"
+	"    DELETE FROM ssot.match_pair AS p WHERE p.entity = $1\n"
+	")\n"
+	"DELETE FROM ssot.matching AS m\n"
+	"WHERE m.entity = $1",
+	.nargs = 1,
+	.argtypes = {TEXTOID}
+};
+
+/* The row that is in force, as defaults for what the call leaves out. */
+static Jsonb *
+declared_comparisons(const SsotEntity *entity)
+{
+	Datum		name = CStringGetTextDatum(entity->name);
+	Datum		value;
+	bool		isnull;
+
+	if (!ssot_config_one(&declared_query, &name, NULL, 1, &value, &isnull))
+		return NULL;
+	return DatumGetJsonbP(value);
+}
+
+static SsotEntity *
+entity_arg(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(ARG_ENTITY))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("entity must not be null")));
+	return ssot_entity_own(PG_GETARG_OID(ARG_ENTITY));
+}
+
+/*
+ * set_matching(entity regclass, compare jsonb, match float8, review float8,
+ * max_cluster int, one_per_system boolean) returns jsonb
+ *
+ * Each argument but the first may be null: what was declared before stays, and
+ * what never was takes the default. Returns what is compared.
+ */
+Datum
+ssot_set_matching(PG_FUNCTION_ARGS)
+{
+	SsotEntity *entity = entity_arg(fcinfo);
+	Jsonb	   *compare = declared_comparisons(entity);
+	SsotMatchRules rules = {
+		.match = DEFAULT_MATCH,.review = DEFAULT_REVIEW,.max_cluster = DEFAULT_MAX_CLUSTER
+	};
+	Datum		args[7];
+
+	if (compare != NULL)
+		rules = *ssot_matching_load(entity);
+	if (!PG_ARGISNULL(ARG_COMPARE))
+		compare = PG_GETARG_JSONB_P(ARG_COMPARE);
+	else if (compare == NULL)
+		compare = choose_comparisons(entity);
+	rules.compared = ssot_compare_parse(entity, compare, &rules.ncompared);
+	check_compared(entity, rules.compared, rules.ncompared);
+	take_thresholds(fcinfo, &rules);
+
+	args[0] = CStringGetTextDatum(entity->name);
+	args[1] = JsonbPGetDatum(compare);
+	args[2] = Float8GetDatum(rules.match);
+	args[3] = Float8GetDatum(rules.review);
+	args[4] = Int32GetDatum(rules.max_cluster);
+	args[5] = BoolGetDatum(rules.one_per_system);
+	args[6] = CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false));
+	ssot_config_run(&set_query, args, NULL);
+	PG_RETURN_JSONB_P(compare);
+}
+
+/*
+ * unset_matching(entity regclass)
+ */
+Datum
+ssot_unset_matching(PG_FUNCTION_ARGS)
+{
+	SsotEntity *entity = entity_arg(fcinfo);
+	Datum		name = CStringGetTextDatum(entity->name);
+
+	if (ssot_config_run(&unset_query, &name, NULL) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("no matching is declared for \"%s\"", entity->name),
+				 errhint("SELECT * FROM ssot.matching shows what is.")));
+	PG_RETURN_VOID();
+}
