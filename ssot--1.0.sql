@@ -1821,7 +1821,7 @@ COMMENT ON FUNCTION ssot.refuse_currency(text, text, text) IS 'Always an error (
 
 CREATE FUNCTION ssot.metric_label(metric text, variant text, version integer, unit text, value numeric, as_of timestamptz)
 RETURNS text LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ssot_metric_label';
-COMMENT ON FUNCTION ssot.metric_label(text, text, integer, text, numeric, timestamptz) IS 'A number as a person would say it: "Pipeline: 1,250,000 USD as of 2026-11-04 11:59 America/New_York, definition v3". The time is the session''s, to the minute. Only unit and value may be null.';
+COMMENT ON FUNCTION ssot.metric_label(text, text, integer, text, numeric, timestamptz) IS 'A number as a person would say it: "Pipeline: 1,250,000 USD as of 2026-11-04 11:59 America/New_York, definition v3". The time is the session''s, to the minute. NULL if anything but unit and value is null.';
 
 CREATE FUNCTION ssot.metric_stamp(metric text, entities text[], past boolean,
     OUT as_of timestamptz, OUT freshness jsonb)

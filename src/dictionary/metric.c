@@ -40,6 +40,11 @@ ssot_last_write(List *entities)
 static List *
 names_of(ArrayType *array)
 {
+	if (array_contains_nulls(array))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("entities must not contain NULL"),
+				 errhint("Name registered tables.")));
 	return ssot_text_array_list(PointerGetDatum(array));
 }
 

@@ -64,12 +64,16 @@ minute_of(TimestampTz time)
 Datum
 ssot_metric_label(PG_FUNCTION_ARGS)
 {
-	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	char	   *variant = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	char	   *name;
+	char	   *variant;
 	char	   *unit = PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3));
 	Numeric		value = PG_ARGISNULL(4) ? NULL : PG_GETARG_NUMERIC(4);
 	StringInfoData buf;
 
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(5))
+		PG_RETURN_NULL();
+	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	variant = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	initStringInfo(&buf);
 	name[0] = pg_toupper((unsigned char) name[0]);
 	appendStringInfo(&buf, "%s%s%s: ", name, *variant == '\0' ? "" : ":", variant);
