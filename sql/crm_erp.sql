@@ -198,7 +198,7 @@ SELECT max(last_write) AS clock_before FROM ssot.clock \gset
 CALL ssot.reconcile_all();
 SELECT pg_stat_force_next_flush();
 SELECT pg_stat_clear_snapshot();
-SELECT count(*) AS tables_compared FROM before;
+SELECT count(*) > 50 AS tables_compared FROM before;
 SELECT b.relation FROM before AS b JOIN versions() AS v USING (relation) WHERE b.image IS DISTINCT FROM v.image;
 SELECT writes() - :writes_before AS writes, max(last_write) = :'clock_before' AS same_clock FROM ssot.clock;
 SELECT entity, status FROM ssot.reconcile_run ORDER BY run_id DESC LIMIT 5;

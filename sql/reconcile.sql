@@ -136,9 +136,11 @@ CREATE FUNCTION slowly(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
 SELECT ssot.alter_source('customer', 'crm_file', fields => '{"name": "slowly(name)", "born": "born"}');
 SELECT max(run_id) AS before FROM ssot.reconcile_run \gset
 SET statement_timeout = '300ms';
+\set SHOW_CONTEXT never
 SELECT * FROM ssot.reconcile('customer'); -- ERROR
 CALL ssot.reconcile_all('{customer,z_order}'); -- ERROR
 RESET statement_timeout;
+\set SHOW_CONTEXT errors
 SELECT count(*) AS runs FROM ssot.reconcile_run WHERE run_id > :before;
 SELECT count(*) FROM customer WHERE name LIKE 'New%';
 SELECT * FROM ssot.progress;

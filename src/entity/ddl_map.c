@@ -103,17 +103,21 @@ static SsotQuery drop_field_query = {
 	"    WHERE s.entity = $1\n"
 	"      AND s.compiled -> 'fields' ? $2\n"
 	"    GROUP BY s.source_id, d.compiled\n"
+	"), written AS (\n"
+	"    UPDATE ssot.source AS s\n"
+	"    SET mapping = m.document,\n"
+	"        compiled = c.document,\n"
+	"        map_version = s.map_version + 1\n"
+	"    FROM renamed AS m, renamed AS c\n"
+	"    WHERE m.source_id = s.source_id\n"
+	"      AND NOT m.compiled\n"
+	"      AND c.source_id = s.source_id\n"
+	"      AND c.compiled\n"
+	"    RETURNING s.source_id, s.source\n"
 	")\n"
-	"UPDATE ssot.source AS s\n"
-	"SET mapping = m.document,\n"
-	"    compiled = c.document,\n"
-	"    map_version = s.map_version + 1\n"
-	"FROM renamed AS m, renamed AS c\n"
-	"WHERE m.source_id = s.source_id\n"
-	"  AND NOT m.compiled\n"
-	"  AND c.source_id = s.source_id\n"
-	"  AND c.compiled\n"
-	"RETURNING s.source",
+	"SELECT w.source\n"
+	"FROM written AS w\n"
+	"ORDER BY w.source_id",
 	.nargs = 2,
 	.argtypes = {TEXTOID, TEXTOID}
 };
