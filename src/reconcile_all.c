@@ -13,6 +13,7 @@
 #include "common/ident.h"
 #include "common/owner.h"
 #include "common/query.h"
+#include "common/settings.h"
 #include "entity/map.h"
 #include "reconcile.h"
 
@@ -130,6 +131,7 @@ record_failure(const char *name, TimestampTz started, const ErrorData *error)
 	Datum		args[7];
 	bool		nulls[7] = {false};
 	SsotUser	user;
+	int			level;
 
 	set_text(&args[0], &nulls[0], name);
 	args[1] = TimestampTzGetDatum(started);
@@ -138,9 +140,11 @@ record_failure(const char *name, TimestampTz started, const ErrorData *error)
 	set_text(&args[4], &nulls[4], error->detail);
 	set_text(&args[5], &nulls[5], error->hint);
 	set_text(&args[6], &nulls[6], GetUserNameFromId(GetSessionUserId(), false));
+	level = ssot_search_path_begin();
 	user = ssot_become_owner(get_relname_relid("reconcile_run", get_namespace_oid("ssot", false)));
 	ssot_query_run(&keep_failure, args, nulls);
 	ssot_restore_user(user);
+	ssot_settings_end(level);
 }
 
 /* What must end the whole call rather than one entity. */
@@ -212,6 +216,7 @@ ssot_reconcile_all(PG_FUNCTION_ARGS)
 	Job		   *job;
 	int			njobs;
 	int			failed = 0;
+	int			level;
 	StringInfo	names;
 	MemoryContext old;
 
@@ -224,7 +229,10 @@ ssot_reconcile_all(PG_FUNCTION_ARGS)
 	old = MemoryContextSwitchTo(PortalContext);
 	names = makeStringInfo();
 	MemoryContextSwitchTo(old);
+	/* names are found by us, also under the search path of whoever calls */
+	level = ssot_search_path_begin();
 	ssot_query_each(&all_entities, &entities, &all, take_job, &jobs);
+	ssot_settings_end(level);
 	njobs = list_length(jobs);
 
 	while ((job = next_job(jobs)) != NULL)

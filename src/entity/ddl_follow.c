@@ -306,7 +306,7 @@ typedef struct Step
 	const SsotEntity *entity;
 	const char *table;			/* the companion */
 	Oid			relid;
-	const char *comment;		/* for new columns */
+	const char *comment;		/* for a new column, as it is to read */
 	StringInfo	ddl;
 	bool		retyped;
 	const char *column;			/* at hand, for messages */
@@ -358,7 +358,7 @@ follow_column(Step *step, const char *name, Oid type, int32 typmod, Oid collatio
 		ssot_sql_append(step->ddl, "ALTER TABLE %T ADD COLUMN %I %s;\n"
 						"COMMENT ON COLUMN %T.%I IS %L;\n",
 						step->table, name, new_type, step->table, name,
-						psprintf(step->comment, name));
+						step->comment);
 	else
 	{
 		Form_pg_attribute has = (Form_pg_attribute) GETSTRUCT(tuple);
@@ -418,12 +418,16 @@ follow_id(Step *step)
 static bool
 follow_fields(const SsotEntity *entity, const char *table)
 {
-	Step		step = step_begin(entity, table, "Field \"%s\" as the source gives it, in canonical form");
+	Step		step = step_begin(entity, table, "The golden record");
 
 	follow_id(&step);
 	for (int f = 0; f < entity->nfields; f++)
+	{
+		step.comment = psprintf("Field \"%s\" as the source gives it, in canonical form",
+								entity->fields[f].name);
 		follow_column(&step, entity->fields[f].name, entity->fields[f].base_type,
 					  entity->fields[f].base_typmod, entity->fields[f].collation);
+	}
 	return run_step(&step);
 }
 

@@ -172,6 +172,9 @@ stamp_late(Change *change)
 		.nargs = 1,.argtypes = argtypes,.args = args,
 		.nrelations = 1,.relations = &unstamped
 	};
+	Datum		value;
+	bool		isnull;
+	bool		tampered;
 	SsotUser	user;
 
 	if (change->nunstamped == 0)
@@ -183,7 +186,16 @@ stamp_late(Change *change)
 	ssot_machine_begin();
 	ssot_statement_run(&statement);
 	ssot_machine_end();
+	statement.sql = ssot_sql("SELECT true FROM %T AS g JOIN ssot_unstamped AS u ON g.%I = u.id"
+							 " WHERE g.valid_from <> $1", entity->name, entity->id_column);
+	tampered = ssot_statement_one(&statement, 1, &value, &isnull);
 	ssot_restore_user(user);
+	if (tampered)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+				 errmsg("a trigger of \"%s\" changes column \"%s\"", entity->name, SSOT_VALID_FROM),
+				 errdetail("It says since when a version is believed, and that is the time of the write."),
+				 errhint("Let the trigger leave the column alone.")));
 }
 
 static void

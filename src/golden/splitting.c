@@ -316,6 +316,21 @@ static SsotQuery merge_of_id = {
 	.argtypes = {TEXTOID, TEXTOID}
 };
 
+/* SELECT true FROM golden.customer AS g WHERE g.customer_id = $1, as the caller */
+static bool
+is_visible(const SsotEntity *entity, const char *id_text)
+{
+	Datum		id = ssot_golden_id(entity, id_text);
+	Datum		value;
+	bool		isnull;
+	SsotStatement statement = {
+		.sql = ssot_sql("SELECT true FROM %T AS g WHERE g.%I = $1", entity->name, entity->id_column),
+		.nargs = 1,.argtypes = &entity->id_type,.args = &id
+	};
+
+	return ssot_statement_one(&statement, 1, &value, &isnull);
+}
+
 static Merged
 require_merged(const SsotEntity *entity, const char *lost)
 {
@@ -327,7 +342,8 @@ require_merged(const SsotEntity *entity, const char *lost)
 	bool		found = ssot_query_one(&merge_of_id, args, NULL, 3, values, isnull);
 
 	ssot_restore_user(user);
-	if (!found)
+	/* whom a policy hides a record from does not learn what became of it */
+	if (!found || !is_visible(entity, TextDatumGetCString(values[0])))
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("record %s of \"%s\" was not merged", lost, entity->name),
