@@ -489,7 +489,8 @@ sub check_golden
 		%expected = (%expected, %{ $pin{$id} // {} });
 		if ($expected{name} eq '')
 		{
-			problem("record $id has no name and is not held") if !$held{$id};
+			# one that a person has retired keeps its last values
+			problem("record $id has no name and is not held") if !$held{$id} && !$by_hand{$id};
 			next;
 		}
 		problem("record $id is held, and should not be") if $held{$id};
@@ -648,17 +649,19 @@ sub check_twin
 	problem("the twin: $err") if $status != 0;
 	my $twin = crosswalk('twin');
 	for my $id (keys %$twin) { $group_of{"$_->{source}:$_->{id}"} = $id for @{ $twin->{$id} }; }
+	my %rows = map { $_->[0] => 1 } rows('SELECT customer_id FROM twin.customer');
 	for my $id (keys %$groups)
 	{
 		my @names = map { "$_->{source}:$_->{id}" } @{ $groups->{$id} };
-		if ($by_hand->{$id} || $held->{$id} || grep { /^manual:/ } @names) { $skip{$_} = 1 for @names; next; }
+		# in the twin, what has its name from a pin alone has no golden record to pin
+		if ($by_hand->{$id} || $held->{$id} || (grep { /^manual:/ } @names) || !$rows{ $group_of{ $names[0] } // '' }) { $skip{$_} = 1 for @names; next; }
 		$lines{ join ' ', sort @names } = join ', ', @{ $golden->{$id} }[ 2 .. 5 ];
 	}
 	my $pins = join '', map { "SELECT ssot.pin('twin.customer', '$_->[0]', '$_->[1]', $_->[2]);" } grep { defined $_->[0] }
 	  map { my $r = $groups->{ $_->[0] }[0]; [ $r && !$skip{"$r->{source}:$r->{id}"} ? $group_of{"$r->{source}:$r->{id}"} : undef, $_->[1], $_->[2] ] }
 	  rows(q{SELECT id, field, quote_nullable(value) FROM ssot.pins WHERE entity = 'w.customer'});
 	ask($pins) if $pins;
-	my %rows = map { $_->[0] => join ', ', @$_[ 1 .. 4 ] } rows("SELECT customer_id, name, email, $w{city}, size FROM twin.customer");
+	%rows = map { $_->[0] => join ', ', @$_[ 1 .. 4 ] } rows("SELECT customer_id, name, email, $w{city}, size FROM twin.customer");
 	my %other;
 	for my $id (keys %$twin)
 	{
