@@ -600,33 +600,110 @@ COMMENT ON COLUMN ssot.calendar.pattern IS 'month: calendar months; 4-4-5, 4-5-4
 COMMENT ON COLUMN ssot.calendar.time_zone IS 'The time zone in which a day is a day';
 COMMENT ON COLUMN ssot.calendar.close_day IS 'Day of the following month on which a period is closed; NULL: not said';
 
-CREATE TABLE ssot.metric_version (
-    metric         text NOT NULL CHECK (metric <> '' AND metric !~ ':'),
-    variant        text NOT NULL DEFAULT '' CHECK (variant !~ ':'),
-    version        integer NOT NULL CHECK (version > 0),
-    canonical      boolean NOT NULL,
-    effective_from timestamptz NOT NULL,
-    description    text,
-    owner          text NOT NULL CHECK (owner <> ''),
-    declared       jsonb NOT NULL,
-    compiled       jsonb NOT NULL,
-    created_by     text NOT NULL,
-    created_at     timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-    PRIMARY KEY (metric, variant, version)
+CREATE TYPE ssot.name_range AS RANGE (subtype = text, collation = "C");
+COMMENT ON TYPE ssot.name_range IS 'A range of names, from a to b. One name as a range stands in an exclusion constraint beside a range of time without another extension.';
+COMMENT ON TYPE ssot.name_multirange IS 'Comes with ssot.name_range';
+COMMENT ON CAST (ssot.name_range AS ssot.name_multirange) IS 'Comes with the type ssot.name_range';
+COMMENT ON FUNCTION ssot.name_range(text, text) IS 'Comes with the type ssot.name_range';
+COMMENT ON FUNCTION ssot.name_range(text, text, text) IS 'Comes with the type ssot.name_range';
+COMMENT ON FUNCTION ssot.name_multirange() IS 'Comes with the type ssot.name_multirange';
+COMMENT ON FUNCTION ssot.name_multirange(ssot.name_range) IS 'Comes with the type ssot.name_multirange';
+COMMENT ON FUNCTION ssot.name_multirange(ssot.name_range[]) IS 'Comes with the type ssot.name_multirange';
+
+CREATE TABLE ssot.definition_version (
+    definition       text NOT NULL CHECK (definition <> '' AND definition !~ ':'),
+    variant          text NOT NULL DEFAULT '' CHECK (variant !~ ':'),
+    version          integer NOT NULL CHECK (version > 0),
+    kind             text NOT NULL CHECK (kind IN ('term', 'entity', 'metric')),
+    state            text NOT NULL CHECK (state IN ('draft', 'proposed', 'approved', 'deprecated', 'retired')),
+    canonical        boolean NOT NULL,
+    effective_from   timestamptz,
+    effective        tstzrange CHECK (NOT isempty(effective)),
+    description      text,
+    owner            text NOT NULL CHECK (owner <> ''),
+    canonical_system text,
+    defined_entity   text,
+    signers          text[] NOT NULL DEFAULT '{}',
+    leaving_signers  text[] NOT NULL DEFAULT '{}',
+    signatures       integer NOT NULL DEFAULT 0,
+    successor        integer,
+    declared         jsonb,
+    compiled         jsonb,
+    reads            jsonb NOT NULL DEFAULT '{}',
+    basis            jsonb,
+    checksum         text,
+    created_by       text NOT NULL,
+    created_at       timestamptz NOT NULL,
+    approved_at      timestamptz,
+    PRIMARY KEY (definition, variant, version),
+    CONSTRAINT definition_version_one_in_force EXCLUDE USING gist (
+        ssot.name_range(definition || ':' || variant, definition || ':' || variant, '[]') WITH &&,
+        effective WITH &&),
+    CHECK ((state IN ('draft', 'proposed')) = (effective IS NULL))
 );
-SELECT pg_catalog.pg_extension_config_dump('ssot.metric_version', '');
-COMMENT ON TABLE ssot.metric_version IS 'What metrics mean: every version, none ever changed. Written by ssot.create_metric.';
-COMMENT ON COLUMN ssot.metric_version.metric IS 'Name of the metric';
-COMMENT ON COLUMN ssot.metric_version.variant IS 'Which meaning of the name (sales, finance); empty: the only one';
-COMMENT ON COLUMN ssot.metric_version.version IS 'Number of the version within its variant';
-COMMENT ON COLUMN ssot.metric_version.canonical IS 'Whether this variant is meant where none is named';
-COMMENT ON COLUMN ssot.metric_version.effective_from IS 'Since when numbers are counted by it; a later version of the variant ends it';
-COMMENT ON COLUMN ssot.metric_version.description IS 'What it means, in business language';
-COMMENT ON COLUMN ssot.metric_version.owner IS 'The team or person that answers for it';
-COMMENT ON COLUMN ssot.metric_version.declared IS 'The declaration: kind, entity, measure, filter, dimensions, date, unit, currency, parts (src/dictionary/metric_spec.c)';
-COMMENT ON COLUMN ssot.metric_version.compiled IS 'The same with every expression qualified and parts pinned to their versions';
-COMMENT ON COLUMN ssot.metric_version.created_by IS 'The role that made the version (session_user)';
-COMMENT ON COLUMN ssot.metric_version.created_at IS 'When it was made';
+SELECT pg_catalog.pg_extension_config_dump('ssot.definition_version', '');
+COMMENT ON TABLE ssot.definition_version IS 'The dictionary: what words and numbers mean, every version; once approved, none is ever changed but in how long it is in force. Written by ssot.create_definition, ssot.create_metric, ssot.sign and what goes with them; read it as ssot.dictionary.';
+COMMENT ON COLUMN ssot.definition_version.definition IS 'The name that is defined';
+COMMENT ON COLUMN ssot.definition_version.variant IS 'Which meaning of the name (sales, finance); empty: the only one';
+COMMENT ON COLUMN ssot.definition_version.version IS 'Number of the version within its variant';
+COMMENT ON COLUMN ssot.definition_version.kind IS 'term: a word; entity: what a row of an entity is; metric: a number';
+COMMENT ON COLUMN ssot.definition_version.state IS 'draft (only written down), proposed (waits for signatures), approved, deprecated (has a successor or a last day), retired (no longer to be used)';
+COMMENT ON COLUMN ssot.definition_version.canonical IS 'Whether this variant is meant where none is named';
+COMMENT ON COLUMN ssot.definition_version.effective_from IS 'From when it was asked to be in force; NULL: from its approval, the first version of a variant for all of the past too';
+COMMENT ON COLUMN ssot.definition_version.effective IS 'When it is in force: never at the same time as another version of the variant; NULL until approved';
+COMMENT ON COLUMN ssot.definition_version.description IS 'What it means, in business language';
+COMMENT ON COLUMN ssot.definition_version.owner IS 'The team or person that answers for it';
+COMMENT ON COLUMN ssot.definition_version.canonical_system IS 'The system that is believed first about it, where that is said';
+COMMENT ON COLUMN ssot.definition_version.defined_entity IS 'The entity that is defined, of kind entity';
+COMMENT ON COLUMN ssot.definition_version.signers IS 'Roles (teams) of which each must sign before it is approved';
+COMMENT ON COLUMN ssot.definition_version.leaving_signers IS 'Teams that the version before asked and this one does not: they sign this one for the last time';
+COMMENT ON COLUMN ssot.definition_version.signatures IS 'How often it was signed or a signature withdrawn: whoever does so writes this row, so that two cannot miss each other';
+COMMENT ON COLUMN ssot.definition_version.successor IS 'The version that took or takes its place';
+COMMENT ON COLUMN ssot.definition_version.declared IS 'Of a metric, the declaration: kind, entity, measure, filter, dimensions, date, unit, currency, parts (src/dictionary/metric_spec.c)';
+COMMENT ON COLUMN ssot.definition_version.compiled IS 'The same with every expression qualified and parts pinned to their versions';
+COMMENT ON COLUMN ssot.definition_version.reads IS 'What it stands on: {"golden.opportunity": ["amount", "stage"]}';
+COMMENT ON COLUMN ssot.definition_version.basis IS 'What that was when it was approved: types of columns, and the expressions of sources that feed them';
+COMMENT ON COLUMN ssot.definition_version.checksum IS 'SHA-256 of what was approved; ssot.verify_dictionary compares';
+COMMENT ON COLUMN ssot.definition_version.created_by IS 'The role that made the version (session_user): its author';
+COMMENT ON COLUMN ssot.definition_version.created_at IS 'When it was made';
+COMMENT ON COLUMN ssot.definition_version.approved_at IS 'When it was approved';
+
+CREATE TABLE ssot.signature (
+    definition   text NOT NULL,
+    variant      text NOT NULL,
+    version      integer NOT NULL,
+    team         text NOT NULL,
+    signer       text NOT NULL,
+    signed_at    timestamptz NOT NULL,
+    withdrawn_at timestamptz
+);
+SELECT pg_catalog.pg_extension_config_dump('ssot.signature', '');
+CREATE UNIQUE INDEX signature_of_team ON ssot.signature (definition, variant, version, team) WHERE withdrawn_at IS NULL;
+CREATE UNIQUE INDEX signature_of_person ON ssot.signature (definition, variant, version, signer) WHERE withdrawn_at IS NULL;
+COMMENT ON TABLE ssot.signature IS 'Who signed which version of a definition, for which team. Written by ssot.sign and ssot.withdraw.';
+COMMENT ON COLUMN ssot.signature.definition IS 'The definition';
+COMMENT ON COLUMN ssot.signature.variant IS 'Its variant; empty: the only one';
+COMMENT ON COLUMN ssot.signature.version IS 'The version';
+COMMENT ON COLUMN ssot.signature.team IS 'The role on whose behalf it was signed';
+COMMENT ON COLUMN ssot.signature.signer IS 'The person: session_user, a member of that role';
+COMMENT ON COLUMN ssot.signature.signed_at IS 'When';
+COMMENT ON COLUMN ssot.signature.withdrawn_at IS 'When the signature was withdrawn; NULL: it counts';
+
+CREATE TABLE ssot.used_definition (
+    system     text NOT NULL,
+    definition text NOT NULL,
+    variant    text NOT NULL,
+    declared_at timestamptz NOT NULL,
+    declared_by text NOT NULL,
+    PRIMARY KEY (system, definition)
+);
+SELECT pg_catalog.pg_extension_config_dump('ssot.used_definition', '');
+COMMENT ON TABLE ssot.used_definition IS 'By which variant of a definition a system reports; where nothing is said, by the canonical one. Written by ssot.use_definition.';
+COMMENT ON COLUMN ssot.used_definition.system IS 'The system';
+COMMENT ON COLUMN ssot.used_definition.definition IS 'The definition';
+COMMENT ON COLUMN ssot.used_definition.variant IS 'The variant that the system means by that word';
+COMMENT ON COLUMN ssot.used_definition.declared_at IS 'When that was declared';
+COMMENT ON COLUMN ssot.used_definition.declared_by IS 'The role that declared it';
 
 CREATE TYPE ssot.number AS (
     slice      jsonb,
@@ -1801,6 +1878,105 @@ COMMENT ON FUNCTION ssot.compare(regclass, regclass, text[], text[]) IS 'Where t
 -- II.6  dictionary: calendars, metrics, why two numbers differ
 -- ============================================================================
 
+CREATE TYPE ssot.metric_value;
+CREATE FUNCTION ssot.metric_value_in(cstring) RETURNS ssot.metric_value
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ssot_metric_value_in';
+COMMENT ON FUNCTION ssot.metric_value_in(cstring) IS 'Input function of ssot.metric_value';
+CREATE FUNCTION ssot.metric_value_out(ssot.metric_value) RETURNS cstring
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ssot_metric_value_out';
+COMMENT ON FUNCTION ssot.metric_value_out(ssot.metric_value) IS 'Output function of ssot.metric_value';
+CREATE FUNCTION ssot.metric_value_recv(internal) RETURNS ssot.metric_value
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ssot_metric_value_recv';
+COMMENT ON FUNCTION ssot.metric_value_recv(internal) IS 'Binary input function of ssot.metric_value';
+CREATE FUNCTION ssot.metric_value_send(ssot.metric_value) RETURNS bytea
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ssot_metric_value_send';
+COMMENT ON FUNCTION ssot.metric_value_send(ssot.metric_value) IS 'Binary output function of ssot.metric_value';
+CREATE TYPE ssot.metric_value (
+    INPUT = ssot.metric_value_in, OUTPUT = ssot.metric_value_out,
+    RECEIVE = ssot.metric_value_recv, SEND = ssot.metric_value_send,
+    INTERNALLENGTH = variable, ALIGNMENT = double, STORAGE = extended);
+COMMENT ON TYPE ssot.metric_value IS 'A number that knows what it is: value, unit, definition, variant, version and as-of, as in ''1250000.00 USD pipeline:finance v3 @ 2026-11-04T16:59:00.000000+00:00''. Two of them are added or subtracted only if they differ in nothing but the number.';
+
+CREATE FUNCTION ssot.metric_value_eq(ssot.metric_value, ssot.metric_value) RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ssot_metric_value_eq';
+COMMENT ON FUNCTION ssot.metric_value_eq(ssot.metric_value, ssot.metric_value) IS 'Behind the operator =';
+CREATE FUNCTION ssot.metric_value_ne(ssot.metric_value, ssot.metric_value) RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ssot_metric_value_ne';
+COMMENT ON FUNCTION ssot.metric_value_ne(ssot.metric_value, ssot.metric_value) IS 'Behind the operator <>';
+CREATE FUNCTION ssot.metric_value_lt(ssot.metric_value, ssot.metric_value) RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ssot_metric_value_lt';
+COMMENT ON FUNCTION ssot.metric_value_lt(ssot.metric_value, ssot.metric_value) IS 'Behind the operator <';
+CREATE FUNCTION ssot.metric_value_le(ssot.metric_value, ssot.metric_value) RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ssot_metric_value_le';
+COMMENT ON FUNCTION ssot.metric_value_le(ssot.metric_value, ssot.metric_value) IS 'Behind the operator <=';
+CREATE FUNCTION ssot.metric_value_gt(ssot.metric_value, ssot.metric_value) RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ssot_metric_value_gt';
+COMMENT ON FUNCTION ssot.metric_value_gt(ssot.metric_value, ssot.metric_value) IS 'Behind the operator >';
+CREATE FUNCTION ssot.metric_value_ge(ssot.metric_value, ssot.metric_value) RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ssot_metric_value_ge';
+COMMENT ON FUNCTION ssot.metric_value_ge(ssot.metric_value, ssot.metric_value) IS 'Behind the operator >=';
+CREATE FUNCTION ssot.metric_value_cmp(ssot.metric_value, ssot.metric_value) RETURNS integer
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ssot_metric_value_cmp';
+COMMENT ON FUNCTION ssot.metric_value_cmp(ssot.metric_value, ssot.metric_value) IS 'Order of metric values, for sorting: by definition, variant, unit, version and as-of, then by the number';
+CREATE FUNCTION ssot.metric_value_hash(ssot.metric_value) RETURNS integer
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ssot_metric_value_hash';
+COMMENT ON FUNCTION ssot.metric_value_hash(ssot.metric_value) IS 'Hash of a metric value, for grouping';
+CREATE FUNCTION ssot.metric_value_add(ssot.metric_value, ssot.metric_value) RETURNS ssot.metric_value
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ssot_metric_value_add';
+COMMENT ON FUNCTION ssot.metric_value_add(ssot.metric_value, ssot.metric_value) IS 'Behind the operator +: the sum of two numbers of one definition, variant, version, unit and as-of; an error (42804) that says which of these differs';
+CREATE FUNCTION ssot.metric_value_subtract(ssot.metric_value, ssot.metric_value) RETURNS ssot.metric_value
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ssot_metric_value_subtract';
+COMMENT ON FUNCTION ssot.metric_value_subtract(ssot.metric_value, ssot.metric_value) IS 'Behind the operator -: as +';
+CREATE FUNCTION ssot.metric_number(value ssot.metric_value) RETURNS numeric
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ssot_metric_value_number';
+COMMENT ON FUNCTION ssot.metric_number(ssot.metric_value) IS 'The bare number, as value::numeric gives it; NULL where there is none';
+CREATE FUNCTION ssot.metric_parts(value ssot.metric_value,
+    OUT number numeric, OUT unit text, OUT definition text, OUT variant text, OUT version integer, OUT as_of timestamptz)
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ssot_metric_value_parts';
+COMMENT ON FUNCTION ssot.metric_parts(ssot.metric_value) IS 'A metric value taken apart. number is NULL where there is none, unit where there is none; variant is empty for the only one.';
+CREATE FUNCTION ssot.metric_value(value numeric, unit text, definition text, variant text, version integer, as_of timestamptz)
+RETURNS ssot.metric_value LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ssot_metric_value_make';
+COMMENT ON FUNCTION ssot.metric_value(numeric, text, text, text, integer, timestamptz) IS 'Puts a metric value together. value, unit and variant may be NULL: no number, no unit, the only variant.';
+-- Operators and sum() stand in pg_catalog: found whatever the search path, and
+-- hidden by nobody's of the same name, so that a difference is never taken by accident.
+CREATE OPERATOR pg_catalog.= (LEFTARG = ssot.metric_value, RIGHTARG = ssot.metric_value, FUNCTION = ssot.metric_value_eq,
+    COMMUTATOR = OPERATOR(pg_catalog.=), NEGATOR = OPERATOR(pg_catalog.<>), RESTRICT = eqsel, JOIN = eqjoinsel, HASHES, MERGES);
+COMMENT ON OPERATOR pg_catalog.= (ssot.metric_value, ssot.metric_value) IS 'equal in every part';
+CREATE OPERATOR pg_catalog.<> (LEFTARG = ssot.metric_value, RIGHTARG = ssot.metric_value, FUNCTION = ssot.metric_value_ne,
+    COMMUTATOR = OPERATOR(pg_catalog.<>), NEGATOR = OPERATOR(pg_catalog.=), RESTRICT = neqsel, JOIN = neqjoinsel);
+COMMENT ON OPERATOR pg_catalog.<> (ssot.metric_value, ssot.metric_value) IS 'differ in some part';
+CREATE OPERATOR pg_catalog.< (LEFTARG = ssot.metric_value, RIGHTARG = ssot.metric_value, FUNCTION = ssot.metric_value_lt,
+    COMMUTATOR = OPERATOR(pg_catalog.>), NEGATOR = OPERATOR(pg_catalog.>=), RESTRICT = scalarltsel, JOIN = scalarltjoinsel);
+COMMENT ON OPERATOR pg_catalog.< (ssot.metric_value, ssot.metric_value) IS 'before, in the order for sorting';
+CREATE OPERATOR pg_catalog.<= (LEFTARG = ssot.metric_value, RIGHTARG = ssot.metric_value, FUNCTION = ssot.metric_value_le,
+    COMMUTATOR = OPERATOR(pg_catalog.>=), NEGATOR = OPERATOR(pg_catalog.>), RESTRICT = scalarlesel, JOIN = scalarlejoinsel);
+COMMENT ON OPERATOR pg_catalog.<= (ssot.metric_value, ssot.metric_value) IS 'before or equal';
+CREATE OPERATOR pg_catalog.> (LEFTARG = ssot.metric_value, RIGHTARG = ssot.metric_value, FUNCTION = ssot.metric_value_gt,
+    COMMUTATOR = OPERATOR(pg_catalog.<), NEGATOR = OPERATOR(pg_catalog.<=), RESTRICT = scalargtsel, JOIN = scalargtjoinsel);
+COMMENT ON OPERATOR pg_catalog.> (ssot.metric_value, ssot.metric_value) IS 'after';
+CREATE OPERATOR pg_catalog.>= (LEFTARG = ssot.metric_value, RIGHTARG = ssot.metric_value, FUNCTION = ssot.metric_value_ge,
+    COMMUTATOR = OPERATOR(pg_catalog.<=), NEGATOR = OPERATOR(pg_catalog.<), RESTRICT = scalargesel, JOIN = scalargejoinsel);
+COMMENT ON OPERATOR pg_catalog.>= (ssot.metric_value, ssot.metric_value) IS 'after or equal';
+CREATE OPERATOR pg_catalog.+ (LEFTARG = ssot.metric_value, RIGHTARG = ssot.metric_value, FUNCTION = ssot.metric_value_add, COMMUTATOR = OPERATOR(pg_catalog.+));
+COMMENT ON OPERATOR pg_catalog.+ (ssot.metric_value, ssot.metric_value) IS 'sum, within one definition, variant, version, unit and as-of';
+CREATE OPERATOR pg_catalog.- (LEFTARG = ssot.metric_value, RIGHTARG = ssot.metric_value, FUNCTION = ssot.metric_value_subtract);
+COMMENT ON OPERATOR pg_catalog.- (ssot.metric_value, ssot.metric_value) IS 'difference, within one definition, variant, version, unit and as-of';
+CREATE OPERATOR FAMILY ssot.metric_value_order USING btree;
+COMMENT ON OPERATOR FAMILY ssot.metric_value_order USING btree IS 'Sorting metric values';
+CREATE OPERATOR CLASS ssot.metric_value_order DEFAULT FOR TYPE ssot.metric_value USING btree FAMILY ssot.metric_value_order AS
+    OPERATOR 1 pg_catalog.<, OPERATOR 2 pg_catalog.<=, OPERATOR 3 pg_catalog.=, OPERATOR 4 pg_catalog.>=, OPERATOR 5 pg_catalog.>,
+    FUNCTION 1 ssot.metric_value_cmp(ssot.metric_value, ssot.metric_value);
+COMMENT ON OPERATOR CLASS ssot.metric_value_order USING btree IS 'Sorting metric values';
+CREATE OPERATOR FAMILY ssot.metric_value_hash USING hash;
+COMMENT ON OPERATOR FAMILY ssot.metric_value_hash USING hash IS 'Grouping metric values';
+CREATE OPERATOR CLASS ssot.metric_value_hash DEFAULT FOR TYPE ssot.metric_value USING hash FAMILY ssot.metric_value_hash AS
+    OPERATOR 1 pg_catalog.=, FUNCTION 1 ssot.metric_value_hash(ssot.metric_value);
+COMMENT ON OPERATOR CLASS ssot.metric_value_hash USING hash IS 'Grouping metric values';
+CREATE CAST (ssot.metric_value AS numeric) WITH FUNCTION ssot.metric_number(ssot.metric_value);
+COMMENT ON CAST (ssot.metric_value AS numeric) IS 'The bare number; only where it is asked for';
+CREATE AGGREGATE pg_catalog.sum(ssot.metric_value) (SFUNC = ssot.metric_value_add, STYPE = ssot.metric_value, COMBINEFUNC = ssot.metric_value_add, PARALLEL = SAFE);
+COMMENT ON AGGREGATE pg_catalog.sum(ssot.metric_value) IS 'The sum of numbers of one definition, variant, version, unit and as-of; an error if they differ in any of these';
+
 CREATE FUNCTION ssot.create_calendar(
     name text,
     year_start text DEFAULT '01-01',
@@ -1823,12 +1999,238 @@ CREATE FUNCTION ssot.metric_label(metric text, variant text, version integer, un
 RETURNS text LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ssot_metric_label';
 COMMENT ON FUNCTION ssot.metric_label(text, text, integer, text, numeric, timestamptz) IS 'A number as a person would say it: "Pipeline: 1,250,000 USD as of 2026-11-04 11:59 America/New_York, definition v3". The time is the session''s, to the minute. NULL if anything but unit and value is null.';
 
+CREATE FUNCTION ssot.label(value ssot.metric_value)
+RETURNS text LANGUAGE sql STABLE STRICT PARALLEL SAFE AS
+$$SELECT ssot.metric_label(p.definition, p.variant, p.version, p.unit, p.number, p.as_of) FROM ssot.metric_parts($1) AS p$$;
+COMMENT ON FUNCTION ssot.label(ssot.metric_value) IS 'A metric value as a person would say it, in the session''s time zone: "Pipeline: 1,250,000 USD as of 2026-11-04 11:59 America/New_York, definition v3"';
+
 CREATE FUNCTION ssot.metric_stamp(metric text, entities text[], past boolean,
     OUT as_of timestamptz, OUT freshness jsonb)
 LANGUAGE c STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_metric_stamp';
 COMMENT ON FUNCTION ssot.metric_stamp(text, text[], boolean) IS 'As of when the calling query sees these entities, and through when each system''s data is complete; past: at the time in ssot.as_of. Called by the views of metrics. An error where ssot.as_of is set and past is false. Takes no lock.';
+
+-- What definitions stand on.
+
+CREATE FUNCTION ssot.definition_basis(reads jsonb)
+RETURNS jsonb LANGUAGE sql STABLE AS $$
+SELECT coalesce(pg_catalog.jsonb_object_agg(b.part, b.content), '{}'::pg_catalog.jsonb)
+  FROM (SELECT pg_catalog.format('column %s of %s', f.field, e.entity) AS part,
+               coalesce((SELECT pg_catalog.format_type(a.atttypid, a.atttypmod)
+                           FROM pg_catalog.pg_attribute AS a
+                          WHERE a.attrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(e.entity)
+                            AND a.attname OPERATOR(pg_catalog.=) f.field
+                            AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped), 'missing') AS content
+          FROM pg_catalog.jsonb_each($1) AS e (entity, fields)
+         CROSS JOIN LATERAL pg_catalog.jsonb_array_elements_text(e.fields) AS f (field)
+         UNION ALL
+        SELECT pg_catalog.format('%s of %s, as %s gives it', f.field, e.entity, s.source),
+               s.compiled OPERATOR(pg_catalog.->) 'fields' OPERATOR(pg_catalog.->>) f.field
+          FROM pg_catalog.jsonb_each($1) AS e (entity, fields)
+         CROSS JOIN LATERAL pg_catalog.jsonb_array_elements_text(e.fields) AS f (field)
+          JOIN ssot.source AS s ON s.entity OPERATOR(pg_catalog.=) e.entity
+         WHERE s.compiled OPERATOR(pg_catalog.->) 'fields' OPERATOR(pg_catalog.?) f.field) AS b
+$$;
+COMMENT ON FUNCTION ssot.definition_basis(jsonb) IS 'What a definition stands on as it is now: types of the columns that it reads ({"entity": ["column"]}), and the expressions of sources that feed them. Compared with what it was at approval by ssot.decertified.';
+
+CREATE FUNCTION ssot.definition_checksum(version ssot.definition_version)
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+SELECT pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.jsonb_build_array(
+           $1.definition, $1.variant, $1.version, $1.kind, $1.description, $1.owner, $1.canonical_system,
+           $1.defined_entity, $1.signers, $1.leaving_signers, $1.declared, $1.compiled, $1.reads,
+           $1.created_by)::pg_catalog.text, 'UTF8')), 'hex')
+$$;
+COMMENT ON FUNCTION ssot.definition_checksum(ssot.definition_version) IS 'SHA-256 over what is agreed on when a version is approved.';
+
+CREATE FUNCTION ssot.definition_changes(before jsonb, after jsonb)
+RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+SELECT coalesce(pg_catalog.array_agg(CASE
+           WHEN b.key IS NULL THEN pg_catalog.format('%s: new (%s)', a.key, a.value)
+           WHEN a.key IS NULL THEN pg_catalog.format('%s: gone (was %s)', b.key, b.value)
+           ELSE pg_catalog.format('%s: was %s, is %s', b.key, b.value, a.value) END
+           ORDER BY coalesce(b.key, a.key) COLLATE pg_catalog."C"), '{}')
+  FROM pg_catalog.jsonb_each_text($1) AS b (key, value)
+  FULL JOIN pg_catalog.jsonb_each_text($2) AS a (key, value) ON a.key OPERATOR(pg_catalog.=) b.key
+ WHERE a.value IS DISTINCT FROM b.value
+$$;
+COMMENT ON FUNCTION ssot.definition_changes(jsonb, jsonb) IS 'What differs between two objects of texts, in words; behind ssot.decertified.';
+
+CREATE VIEW ssot.decertified AS
+SELECT d.definition, d.variant, d.version, d.kind, d.owner, d.approved_at, c.changes
+  FROM ssot.definition_version AS d
+ CROSS JOIN LATERAL ssot.definition_changes(d.basis, ssot.definition_basis(d.reads)) AS c (changes)
+ WHERE d.state IN ('approved', 'deprecated') AND c.changes <> '{}'
+   AND (pg_catalog.upper(d.effective) IS NULL OR pg_catalog.upper(d.effective) > pg_catalog.clock_timestamp());
+COMMENT ON VIEW ssot.decertified IS 'Approved definitions under which something has changed since they were approved: a column''s type, a source''s expression. Make a new version, or change it back.';
+COMMENT ON COLUMN ssot.decertified.definition IS 'The definition';
+COMMENT ON COLUMN ssot.decertified.variant IS 'Its variant; empty: the only one';
+COMMENT ON COLUMN ssot.decertified.version IS 'The version';
+COMMENT ON COLUMN ssot.decertified.kind IS 'term, entity or metric';
+COMMENT ON COLUMN ssot.decertified.owner IS 'Who answers for it';
+COMMENT ON COLUMN ssot.decertified.approved_at IS 'When it was approved';
+COMMENT ON COLUMN ssot.decertified.changes IS 'What has changed since, in words';
+
+CREATE VIEW ssot.dictionary AS
+SELECT d.definition, d.variant, d.version, d.kind, d.state, d.canonical,
+       coalesce(d.effective @> pg_catalog.clock_timestamp(), false) AS in_force,
+       pg_catalog.lower(d.effective) AS effective_from, pg_catalog.upper(d.effective) AS effective_to,
+       d.description, d.owner, d.canonical_system, d.defined_entity AS entity, d.signers || d.leaving_signers AS signers,
+       ARRAY(SELECT t.team FROM pg_catalog.unnest(d.signers || d.leaving_signers) AS t (team)
+              WHERE d.state IN ('draft', 'proposed')
+                AND NOT EXISTS (SELECT FROM ssot.signature AS s
+                                 WHERE s.definition = d.definition AND s.variant = d.variant
+                                   AND s.version = d.version AND s.team = t.team
+                                   AND s.withdrawn_at IS NULL)) AS waits_for,
+       ARRAY(SELECT u.system FROM ssot.used_definition AS u
+              WHERE u.definition = d.definition AND u.variant = d.variant ORDER BY u.system) AS used_by,
+       CASE WHEN d.state IN ('approved', 'deprecated')
+            THEN d.basis = ssot.definition_basis(d.reads) END AS certified,
+       d.successor, d.created_by, d.created_at, d.approved_at
+  FROM ssot.definition_version AS d;
+COMMENT ON VIEW ssot.dictionary IS 'The dictionary: what every word and number means, in every version, who agreed to it, and which one holds now.';
+COMMENT ON COLUMN ssot.dictionary.definition IS 'The name that is defined';
+COMMENT ON COLUMN ssot.dictionary.variant IS 'Which meaning of the name; empty: the only one';
+COMMENT ON COLUMN ssot.dictionary.version IS 'Number of the version within its variant';
+COMMENT ON COLUMN ssot.dictionary.kind IS 'term: a word; entity: what a row of an entity is; metric: a number';
+COMMENT ON COLUMN ssot.dictionary.state IS 'draft, proposed, approved, deprecated or retired';
+COMMENT ON COLUMN ssot.dictionary.canonical IS 'Whether this variant is meant where none is named';
+COMMENT ON COLUMN ssot.dictionary.in_force IS 'Whether it holds now';
+COMMENT ON COLUMN ssot.dictionary.effective_from IS 'Since when it holds or will hold; -infinity: for all of the past';
+COMMENT ON COLUMN ssot.dictionary.effective_to IS 'Until when; NULL: until further notice';
+COMMENT ON COLUMN ssot.dictionary.description IS 'What it means, in business language';
+COMMENT ON COLUMN ssot.dictionary.owner IS 'The team or person that answers for it';
+COMMENT ON COLUMN ssot.dictionary.canonical_system IS 'The system that is believed first about it';
+COMMENT ON COLUMN ssot.dictionary.entity IS 'The entity that is defined, of kind entity';
+COMMENT ON COLUMN ssot.dictionary.signers IS 'Teams that must sign';
+COMMENT ON COLUMN ssot.dictionary.waits_for IS 'Teams whose signature is missing';
+COMMENT ON COLUMN ssot.dictionary.used_by IS 'Systems that report by this variant';
+COMMENT ON COLUMN ssot.dictionary.certified IS 'Whether what it stands on is as it was when it was approved; NULL before approval. See ssot.decertified';
+COMMENT ON COLUMN ssot.dictionary.successor IS 'The version that took or takes its place';
+COMMENT ON COLUMN ssot.dictionary.created_by IS 'Its author';
+COMMENT ON COLUMN ssot.dictionary.created_at IS 'When it was written down';
+COMMENT ON COLUMN ssot.dictionary.approved_at IS 'When it was approved';
+
+CREATE FUNCTION ssot.create_definition(
+    name text,
+    kind text DEFAULT 'term',
+    description text DEFAULT NULL,
+    owner text DEFAULT NULL,
+    canonical_system text DEFAULT NULL,
+    entity regclass DEFAULT NULL,
+    signers text[] DEFAULT NULL,
+    variant text DEFAULT NULL,
+    effective_from timestamptz DEFAULT NULL,
+    draft boolean DEFAULT false)
+RETURNS integer LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_create_definition'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.create_definition(text, text, text, text, text, regclass, text[], text, timestamptz, boolean) IS 'Writes down what a word means (kind term) or what a row of an entity is (kind entity, with entity): a new version, whose number is returned. signers: roles of which a member each must sign it before it is approved (ssot.sign); null: those of the version before; teams that are asked no longer sign this version for the last time. Without signers it is approved at once. variant: another meaning of the name (sales, finance); the first one is canonical. effective_from: not before; else from its approval on, the first version of a variant for all of the past too. draft: not to be signed yet. A name that is defined is continued by members of its last author''s role only. An entity''s definition needs ownership of its table.';
+
+CREATE FUNCTION ssot.propose(name text, version integer, variant text DEFAULT NULL)
+RETURNS text LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_propose'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.propose(text, integer, text) IS 'Puts a draft forward for signing; returns its state. By its author. variant null: the canonical one.';
+
+CREATE FUNCTION ssot.sign(name text, version integer, variant text DEFAULT NULL, team text DEFAULT NULL)
+RETURNS text LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_sign'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.sign(text, integer, text, text) IS 'Signs a proposed version for a team of which session_user is a member (superusers are members of what was granted to them), once per person and team; returns the state: approved with the last signature, if one of them is not its author''s. An approved metric gets its views. variant null: the canonical one. Locks the version.';
+
+CREATE FUNCTION ssot.withdraw(name text, version integer, variant text DEFAULT NULL)
+RETURNS text LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_withdraw'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.withdraw(text, integer, text) IS 'Withdraws one''s signature from a proposed version; of its author who has not signed, the proposal: it is a draft again. Returns the state. What is approved cannot be withdrawn.';
+
+CREATE FUNCTION ssot.deprecate(name text, version integer, variant text DEFAULT NULL, at timestamptz DEFAULT NULL, successor integer DEFAULT NULL)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_deprecate'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.deprecate(text, integer, text, timestamptz, integer) IS 'Ends an approved version at a time (null: now), with a successor if there is one. Numbers of the past are still counted by it. By its author.';
+
+CREATE FUNCTION ssot.retire_definition(name text, version integer, variant text DEFAULT NULL)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_retire_definition'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.retire_definition(text, integer, text) IS 'Takes an approved or deprecated version out of use now. It stays on record, and numbers of the past are still counted by it. By its author.';
+
+CREATE FUNCTION ssot.use_definition(system text, name text, variant text DEFAULT '')
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_use_definition'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.use_definition(text, text, text) IS 'Says by which variant of a definition a system reports; its own numbers are counted by that. Systems of which nothing is said report by the canonical variant.';
+
+CREATE FUNCTION ssot.set_canonical_variant(name text, variant text)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_set_canonical_variant'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.set_canonical_variant(text, text) IS 'Makes a variant the one that is meant where none is named; the views of the metric follow. By the author of its latest version.';
+
+CREATE FUNCTION ssot.refresh_metrics()
+RETURNS integer LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_refresh_metrics'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.refresh_metrics() IS 'Makes the views of all metrics anew by the versions in force now; returns how many metrics there are. To be called when a version with a later date takes effect, for example every night by pg_cron.';
+
+CREATE FUNCTION ssot.diff_definition(name text, v1 integer, v2 integer, variant text DEFAULT NULL,
+    OUT part text, OUT before text, OUT after text)
+RETURNS SETOF record LANGUAGE sql STABLE AS $$
+WITH version AS (
+    SELECT d.version,
+           pg_catalog.jsonb_build_object('description', d.description, 'owner', d.owner,
+               'canonical system', d.canonical_system, 'entity', d.defined_entity,
+               'signers', pg_catalog.array_to_string(d.signers, ', '))
+           OPERATOR(pg_catalog.||) coalesce(d.declared, '{}'::pg_catalog.jsonb) AS says
+      FROM ssot.definition_version AS d
+     WHERE d.definition OPERATOR(pg_catalog.=) $1
+       AND CASE WHEN $4 IS NULL THEN d.canonical ELSE d.variant OPERATOR(pg_catalog.=) $4 END
+       AND d.version IN ($2, $3)
+)
+SELECT coalesce(a.key, b.key), a.value, b.value
+  FROM (SELECT e.* FROM version AS v CROSS JOIN LATERAL pg_catalog.jsonb_each_text(v.says) AS e (key, value)
+         WHERE v.version OPERATOR(pg_catalog.=) $2) AS a
+  FULL JOIN (SELECT e.* FROM version AS v CROSS JOIN LATERAL pg_catalog.jsonb_each_text(v.says) AS e (key, value)
+         WHERE v.version OPERATOR(pg_catalog.=) $3) AS b ON b.key OPERATOR(pg_catalog.=) a.key
+ WHERE a.value IS DISTINCT FROM b.value
+ ORDER BY 1
+$$;
+COMMENT ON FUNCTION ssot.diff_definition(text, integer, integer, text) IS 'What two versions of a definition say differently, part by part (description, owner, signers, measure, filter ...). variant null: the canonical one. No rows: nothing.';
+
+CREATE FUNCTION ssot.search_dictionary(words text,
+    OUT definition text, OUT variant text, OUT version integer, OUT kind text, OUT state text,
+    OUT description text, OUT owner text, OUT rank real)
+RETURNS SETOF record LANGUAGE sql STABLE AS $$
+SELECT f.definition, f.variant, f.version, f.kind, f.state, f.description, f.owner,
+       pg_catalog.ts_rank(f.document, f.query)
+  FROM (SELECT DISTINCT ON (d.definition, d.variant) d.*, q.query,
+               pg_catalog.setweight(pg_catalog.to_tsvector('simple'::pg_catalog.regconfig,
+                   pg_catalog.concat_ws(' ', pg_catalog.translate(d.definition, '_-', '  '), d.definition, d.variant)), 'A')
+               OPERATOR(pg_catalog.||) pg_catalog.to_tsvector('english'::pg_catalog.regconfig,
+                   pg_catalog.concat_ws(' ', d.description, d.owner, d.defined_entity, d.canonical_system)) AS document
+          FROM ssot.definition_version AS d
+         CROSS JOIN (SELECT pg_catalog.websearch_to_tsquery('simple'::pg_catalog.regconfig, $1)
+                            OPERATOR(pg_catalog.||) pg_catalog.websearch_to_tsquery('english'::pg_catalog.regconfig, $1)) AS q (query)
+         ORDER BY d.definition, d.variant,
+                  coalesce(d.effective OPERATOR(pg_catalog.@>) pg_catalog.clock_timestamp(), false) DESC, d.version DESC) AS f
+ WHERE f.document OPERATOR(pg_catalog.@@) f.query
+ ORDER BY 8 DESC, 1, 2
+$$;
+COMMENT ON FUNCTION ssot.search_dictionary(text) IS 'Definitions whose name, description, owner, entity or system has the words, the best first: of each variant the version in force, or else the latest. Words as in a web search: "open pipeline" -renewals, booked or billed.';
+
+CREATE FUNCTION ssot.verify_dictionary(
+    OUT definition text, OUT variant text, OUT version integer, OUT finding text)
+RETURNS SETOF record LANGUAGE sql STABLE AS $$
+SELECT d.definition, d.variant, d.version, f.finding
+  FROM ssot.definition_version AS d
+ CROSS JOIN LATERAL (
+       SELECT 'changed since it was approved' AS finding
+        WHERE d.checksum IS DISTINCT FROM ssot.definition_checksum(d)
+        UNION ALL
+       SELECT pg_catalog.format('approved without a signature of %s', t.team)
+         FROM pg_catalog.unnest(d.signers OPERATOR(pg_catalog.||) d.leaving_signers) AS t (team)
+        WHERE NOT EXISTS (SELECT FROM ssot.signature AS s
+                           WHERE s.definition OPERATOR(pg_catalog.=) d.definition
+                             AND s.variant OPERATOR(pg_catalog.=) d.variant
+                             AND s.version OPERATOR(pg_catalog.=) d.version
+                             AND s.team OPERATOR(pg_catalog.=) t.team AND s.withdrawn_at IS NULL)) AS f
+ WHERE d.effective IS NOT NULL
+ ORDER BY 1, 2, 3, 4
+$$;
+COMMENT ON FUNCTION ssot.verify_dictionary() IS 'Approved versions that somebody changed by going around the functions, or that lack a signature. No rows is the answer to expect.';
 
 CREATE FUNCTION ssot.create_metric(
     name text,
@@ -1851,9 +2253,12 @@ CREATE FUNCTION ssot.create_metric(
     empty text DEFAULT NULL,
     retired boolean DEFAULT false,
     variant text DEFAULT NULL,
-    effective_from timestamptz DEFAULT NULL)
+    effective_from timestamptz DEFAULT NULL,
+    signers text[] DEFAULT NULL,
+    canonical_system text DEFAULT NULL,
+    draft boolean DEFAULT false)
 RETURNS integer LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_create_metric';
-COMMENT ON FUNCTION ssot.create_metric(text, regclass, text, text, text, text, text, jsonb, text, text, text, text, text, text, text, regclass, text, text, boolean, text, timestamptz) IS 'Makes a new version of a metric, and its views in schemas metrics and metrics_as_of; returns the version. kind simple: measure is an aggregate over the entity''s rows for which filter is true; columns of entities that it refers to are named through foreign keys (customer.country). cumulative: the same up to the as-of''s day by date, within period (year, quarter, month, week or an interval) if one is given. ratio: numerator and denominator are metrics; derived: expression is arithmetic on metrics; both keep the versions of their parts. dimensions: an array of columns, or {"name": "expression"}; a time grain (day, week, month, quarter, year) stands for the period of date. currency: the expression of a row''s currency; amounts in another one than unit are converted by rates (an entity with currency, rate and maybe day) or refused. empty: the value where no row counts, "null" for none; 0 for sums and counts if not said. retired: count retired records too. variant: another meaning of the name; the first one is canonical. effective_from: not before. Expressions are understood under your search path. Refused: what does not parse or is no number, joins that repeat rows, sub-selects, volatile functions and the clock, unknown dimensions, a metric computed from itself. Warns of rows for which the filter is NULL. You must own the entity''s table.';
+COMMENT ON FUNCTION ssot.create_metric(text, regclass, text, text, text, text, text, jsonb, text, text, text, text, text, text, text, regclass, text, text, boolean, text, timestamptz, text[], text, boolean) IS 'Makes a new version of a metric; when it is approved (at once, if it has no signers), its views in schemas metrics and metrics_as_of. Returns the version. signers, variant, effective_from and draft as in ssot.create_definition. kind simple: measure is an aggregate over the entity''s rows for which filter is true; columns of entities that it refers to are named through foreign keys (customer.country). cumulative: the same up to the as-of''s day by date, within period (year, quarter, month, week or an interval) if one is given. ratio: numerator and denominator are metrics; derived: expression is arithmetic on metrics; both keep the versions of their parts. dimensions: an array of columns, or {"name": "expression"}; a time grain (day, week, month, quarter, year) stands for the period of date. currency: the expression of a row''s currency; amounts in another one than unit are converted by rates (an entity with currency, rate and maybe day) or refused. empty: the value where no row counts, "null" for none; 0 for sums and counts if not said. retired: count retired records too. variant: another meaning of the name; the first one is canonical. Expressions are understood under your search path. Refused: what does not parse or is no number, joins that repeat rows, sub-selects, volatile functions and the clock, unknown dimensions, a metric computed from itself. Warns of rows for which the filter is NULL. You must own the entity''s table.';
 
 CREATE FUNCTION ssot.grant_metric(metric text, role text)
 RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'ssot_grant_metric'
@@ -2142,9 +2547,20 @@ REVOKE ALL ON FUNCTION ssot.follow_name() FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.ddl_begins(), ssot.ddl_drops(), ssot.ddl_ends() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ssot.create_calendar(text, text, text, text, integer) FROM PUBLIC;
-REVOKE ALL ON FUNCTION ssot.create_metric(text, regclass, text, text, text, text, text, jsonb, text, text, text, text, text, text, text, regclass, text, text, boolean, text, timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION
+    ssot.create_metric(text, regclass, text, text, text, text, text, jsonb, text, text, text, text, text, text, text, regclass, text, text, boolean, text, timestamptz, text[], text, boolean),
+    ssot.create_definition(text, text, text, text, text, regclass, text[], text, timestamptz, boolean),
+    ssot.propose(text, integer, text),
+    ssot.sign(text, integer, text, text),
+    ssot.withdraw(text, integer, text),
+    ssot.deprecate(text, integer, text, timestamptz, integer),
+    ssot.retire_definition(text, integer, text),
+    ssot.use_definition(text, text, text),
+    ssot.set_canonical_variant(text, text),
+    ssot.refresh_metrics()
+FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.grant_metric(text, text) FROM PUBLIC;
-GRANT SELECT ON ssot.calendar, ssot.metric_version TO PUBLIC;
+GRANT SELECT ON ssot.calendar, ssot.definition_version, ssot.signature, ssot.used_definition, ssot.dictionary, ssot.decertified TO PUBLIC;
 
 -- end of II.8
 

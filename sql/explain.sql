@@ -136,7 +136,7 @@ SELECT ssot.unregister_entity('golden.deal', true), ssot.unregister_entity('gold
 DROP SCHEMA golden CASCADE;
 DROP SCHEMA company CASCADE;
 SELECT ssot.drop_system('mkt'), ssot.drop_system('erp'), ssot.drop_system('crm');
-DELETE FROM ssot.metric_version;
+DELETE FROM ssot.definition_version;
 \set seed 2
 \set deals 150
 \set ECHO none
@@ -183,7 +183,7 @@ DELETE FROM ssot.match_pair;
 
 DROP SCHEMA metrics CASCADE;
 DROP SCHEMA metrics_as_of CASCADE;
-DELETE FROM ssot.metric_version;
+DELETE FROM ssot.definition_version;
 SELECT ssot.unregister_entity('golden.deal', true), ssot.unregister_entity('golden.account', true);
 DROP SCHEMA golden CASCADE;
 DROP SCHEMA company CASCADE;

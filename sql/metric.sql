@@ -58,7 +58,7 @@ SELECT ssot.create_metric('pipeline', from_entity => 'deal', measure => 'sum(amo
     description => 'Open, qualified contract value', date => 'signed_on',
     dimensions => '{"country": "customer.country", "group": "coalesce(customer.parent.name, customer.name)", "month": "month"}');
 RESET search_path;
-SELECT jsonb_pretty(m.declared), jsonb_pretty(m.compiled) FROM ssot.metric_version AS m WHERE m.metric = 'pipeline';
+SELECT jsonb_pretty(m.declared), jsonb_pretty(m.compiled) FROM ssot.definition_version AS m WHERE m.definition = 'pipeline';
 
 -- The views: one row, with all that a number must not be without
 \d+ metrics.pipeline
@@ -152,7 +152,7 @@ SELECT value FROM ssot.metric('nothing'); -- ERROR
 SELECT value FROM ssot.metric('pipeline', version => 9); -- ERROR
 SELECT value FROM ssot.metric('pipeline', by => 'colour'); -- ERROR
 SELECT value FROM ssot.metric('pipeline', slice => '{"colour": "red"}'); -- ERROR
-SELECT count(*) AS bad FROM ssot.metric_version AS m WHERE m.metric IN ('bad', 'a:b');
+SELECT count(*) AS bad FROM ssot.definition_version AS m WHERE m.definition IN ('bad', 'a:b');
 
 -- Computed from other metrics; parts keep their versions
 SELECT ssot.create_metric('won', from_entity => 'mt.deal', measure => 'sum(amount)', filter => $$stage = 'won'$$, unit => 'USD',
@@ -166,7 +166,7 @@ SELECT country, round(value, 4) AS rate FROM metrics."win rate_by_country" ORDER
 SELECT slice, round(value, 4) AS rate FROM ssot.metric('win rate', by => 'country');
 SELECT value FROM ssot.metric('total', slice => '{"country": "DE"}');
 SELECT round(value, 4) AS crm_rate FROM ssot.metric('win rate', system => 'mt_crm');
-SELECT m.compiled -> 'formula' AS formula, m.compiled -> 'parts' AS parts FROM ssot.metric_version AS m WHERE m.metric = 'total';
+SELECT m.compiled -> 'formula' AS formula, m.compiled -> 'parts' AS parts FROM ssot.definition_version AS m WHERE m.definition = 'total';
 SELECT ssot.create_metric('won', from_entity => 'mt.deal', measure => 'sum(amount)', filter => 'false', unit => 'USD');
 SELECT (SELECT value FROM metrics.won) AS won, (SELECT value FROM metrics.total) AS total_by_its_won;
 SELECT ssot.create_metric('won', kind => 'derived', expression => 'half * 2'); -- ERROR
@@ -231,6 +231,6 @@ DROP SCHEMA metrics_as_of CASCADE;
 SELECT ssot.unregister_entity('mt.deal', true);
 SELECT ssot.unregister_entity('mt.customer', true);
 DROP SCHEMA mt CASCADE;
-DELETE FROM ssot.metric_version WHERE created_at > now() - interval '1 hour';
+DELETE FROM ssot.definition_version WHERE created_at > now() - interval '1 hour';
 SELECT ssot.drop_system('mt_erp');
 SELECT ssot.drop_system('mt_crm');

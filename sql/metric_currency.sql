@@ -78,7 +78,7 @@ SELECT ssot.create_metric('mc bad', from_entity => 'mc.deal', measure => 'count(
 
 DROP SCHEMA metrics CASCADE;
 DROP SCHEMA metrics_as_of CASCADE;
-DELETE FROM ssot.metric_version WHERE metric LIKE 'mc %';
+DELETE FROM ssot.definition_version WHERE definition LIKE 'mc %';
 DELETE FROM ssot.calendar WHERE calendar LIKE 'mc %';
 SELECT ssot.unregister_entity('mc.deal', true), ssot.unregister_entity('mc.rate', true),
        ssot.unregister_entity('mc.daily', true), ssot.unregister_entity('mc.bare', true);

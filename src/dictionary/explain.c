@@ -162,6 +162,8 @@ read_side(FunctionCallInfo fcinfo, SsotSide *side, const char *metric, int own)
 				 errhint("A side is a system, \"golden\", \"publication:<number>\" or \"figure:<number>\".")));
 	side->label = name;
 	side->system = strcmp(name, "golden") == 0 ? NULL : name;
+	if (variant == NULL && side->system != NULL)
+		variant = ssot_used_variant(side->system, metric);
 	side->metric = PG_ARGISNULL(ARG_LEFT_VERSION + own) ?
 		ssot_metric_in_force(metric, variant, time) :
 		ssot_metric_exact(metric, variant, PG_GETARG_INT32(ARG_LEFT_VERSION + own));

@@ -271,6 +271,8 @@ ssot_metric(PG_FUNCTION_ARGS)
 				 errmsg("the metric must not be null")));
 	if (system != NULL && strcmp(system, "golden") == 0)
 		system = NULL;
+	if (variant == NULL && system != NULL)
+		variant = ssot_used_variant(system, name);
 	question.metric = PG_ARGISNULL(2) ? ssot_metric_in_force(name, variant, has_time ? time : DT_NOEND) :
 		ssot_metric_exact(name, variant, PG_GETARG_INT32(2));
 	question.by = by_of(ssot_text_arg(fcinfo, 4), question.metric);

@@ -41,7 +41,10 @@ enum
 	ARG_EMPTY,
 	ARG_RETIRED,
 	ARG_VARIANT,
-	ARG_EFFECTIVE_FROM
+	ARG_EFFECTIVE_FROM,
+	ARG_SIGNERS,
+	ARG_CANONICAL_SYSTEM,
+	ARG_DRAFT
 };
 
 /* Arguments that are members of the declaration under a name. */
@@ -129,18 +132,6 @@ put_dimensions(JsonbParseState **state, Jsonb *dimensions)
 	pushJsonbValue(state, WJB_END_ARRAY, NULL);
 }
 
-/* Names go into those of views, and "name:variant" must be read one way. */
-static void
-require_name(const char *name, const char *variant)
-{
-	if (name == NULL || *name == '\0' || strchr(name, ':') != NULL ||
-		(variant != NULL && (*variant == '\0' || strchr(variant, ':') != NULL)))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_NAME),
-				 errmsg("a metric and its variant need names without \":\""),
-				 errhint("For example: ssot.create_metric('pipeline', variant => 'finance', ...).")));
-}
-
 static Jsonb *
 declaration(FunctionCallInfo fcinfo)
 {
@@ -162,29 +153,40 @@ declaration(FunctionCallInfo fcinfo)
 }
 
 /*
- * create_metric(...): a new version of a metric, and its views. Returns the version.
+ * create_metric(...): a new version of a metric; its views, once it is approved.
+ * Returns the version.
  */
 Datum
 ssot_create_metric(PG_FUNCTION_ARGS)
 {
 	char	   *name = ssot_text_arg(fcinfo, ARG_NAME);
 	char	   *variant = ssot_text_arg(fcinfo, ARG_VARIANT);
-	SsotMetricText text = {
+	SsotDefinition definition = {
 		.description = ssot_text_arg(fcinfo, ARG_DESCRIPTION),
 		.owner = ssot_text_arg(fcinfo, ARG_OWNER),
+		.canonical_system = ssot_text_arg(fcinfo, ARG_CANONICAL_SYSTEM),
+		.has_signers = !PG_ARGISNULL(ARG_SIGNERS),
+		.signers = PG_ARGISNULL(ARG_SIGNERS) ? NIL : ssot_text_array_list(PG_GETARG_DATUM(ARG_SIGNERS)),
 		.has_effective_from = !PG_ARGISNULL(ARG_EFFECTIVE_FROM),
-		.effective_from = PG_ARGISNULL(ARG_EFFECTIVE_FROM) ? 0 : PG_GETARG_TIMESTAMPTZ(ARG_EFFECTIVE_FROM)
+		.effective_from = PG_ARGISNULL(ARG_EFFECTIVE_FROM) ? 0 : PG_GETARG_TIMESTAMPTZ(ARG_EFFECTIVE_FROM),
+		.draft = !PG_ARGISNULL(ARG_DRAFT) && PG_GETARG_BOOL(ARG_DRAFT)
 	};
+	SsotVersionName version;
 	Jsonb	   *declared;
 	SsotMetric *metric;
 
-	require_name(name, variant);
+	ssot_require_definition_name(name, variant);
 	declared = declaration(fcinfo);
 	metric = ssot_metric_compile(name, variant == NULL ? "" : variant, declared, ssot_metric_named);
 	ssot_require_ownership(ssot_metric_entity(metric));
 	ssot_metric_warn(metric);
-	ssot_metric_keep(metric, &text, declared);
-	if (!text.has_effective_from || text.effective_from <= GetCurrentTimestamp())
-		ssot_metric_views_create(metric, text.description);
+	ssot_metric_keep(metric, &definition, declared);
+	ssot_metric_schemas_require(metric);
+	version = (SsotVersionName)
+	{
+		metric->name, metric->variant, metric->version
+	};
+	if (!definition.draft)
+		ssot_definition_approve(&version);
 	PG_RETURN_INT32(metric->version);
 }

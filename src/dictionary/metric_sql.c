@@ -86,6 +86,52 @@ time_literal(TimestampTz time)
 	return ssot_sql("%L::pg_catalog.timestamptz", timestamptz_to_str(time));
 }
 
+static List *
+add_name(List *names, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, names)
+		if (strcmp((const char *) lfirst(cell), name) == 0)
+		return names;
+	return lappend(names, unconstify(char *, name));
+}
+
+/*
+ * Columns of an entity at the time in the setting ssot.as_of. Not by way of the
+ * entity's as-of view: that is made anew when a column of the entity changes, and
+ * then nothing may depend on it.
+ *
+ * (SELECT h.deal_id, ... FROM golden_ssot.deal_history AS h
+ *   WHERE h.valid_from <= <time> AND h.valid_to > <time> AND <the time can be read>
+ *  UNION ALL
+ *  SELECT g.deal_id, ... FROM golden.deal AS g WHERE g.valid_from <= <time>)
+ */
+static char *
+past_relation(const SsotEntity *entity, List *names)
+{
+	char	   *time = ssot_sql("(SELECT ssot.as_of(%L::pg_catalog.text))", entity->name);
+	StringInfoData old;
+	StringInfoData now;
+	ListCell   *cell;
+
+	names = add_name(add_name(list_copy(names), entity->id_column), "retired_at");
+	initStringInfo(&old);
+	initStringInfo(&now);
+	foreach(cell, names)
+	{
+		ssot_sql_append(&old, "%sh.%I", old.len > 0 ? ", " : "", (const char *) lfirst(cell));
+		ssot_sql_append(&now, "%sg.%I", now.len > 0 ? ", " : "", (const char *) lfirst(cell));
+	}
+	return ssot_sql("(SELECT %s\n  FROM %T AS h\n"
+					"  WHERE h.valid_from OPERATOR(pg_catalog.<=) %s AND h.valid_to OPERATOR(pg_catalog.>) %s\n"
+					"    AND (SELECT ssot.check_as_of(%L::pg_catalog.text, %s))\n"
+					"  UNION ALL\n  SELECT %s\n  FROM %T AS g\n"
+					"  WHERE g.valid_from OPERATOR(pg_catalog.<=) %s)",
+					old.data, entity->history_table, time, time, entity->name, time,
+					now.data, entity->name, time);
+}
+
 /* A golden relation as the reading wants it. */
 static char *
 golden_relation(Oid relid, const SsotMetricReading *reading)
@@ -94,8 +140,6 @@ golden_relation(Oid relid, const SsotMetricReading *reading)
 
 	switch (reading->mode)
 	{
-		case SSOT_METRIC_SETTING:
-			return ssot_as_of_view(entity);
 		case SSOT_METRIC_AT:
 			return ssot_sql("%T(%s)", ssot_as_of_function(entity), time_literal(reading->time));
 		case SSOT_METRIC_SYSTEM:
@@ -315,6 +359,9 @@ relation_sql(const SsotMetric *metric, int i, SsotMetricReading *reading, List *
 {
 	List	   *names = ssot_metric_columns_of(metric, columns, i);
 
+	if (reading->mode == SSOT_METRIC_SETTING)
+		return past_relation(ssot_entity_load(ssot_scope_relation(metric->scope, i)->relid, false),
+							 i == 0 ? names : add_name(names, ssot_scope_relation(metric->scope, i)->target));
 	if (reading->mode != SSOT_METRIC_SYSTEM)
 		return golden_relation(ssot_scope_relation(metric->scope, i)->relid, reading);
 	return i == 0 ? system_entity(metric, reading, names) :
@@ -325,11 +372,22 @@ relation_sql(const SsotMetric *metric, int i, SsotMetricReading *reading, List *
 char *
 ssot_metric_rates(const SsotMetric *metric, const SsotMetricReading *reading)
 {
+	char	   *relation;
+
 	if (metric->rates == NULL)
 		return "";
+	if (reading->mode == SSOT_METRIC_SETTING)
+	{
+		List	   *names = list_make2("currency", "rate");
+
+		relation = past_relation(ssot_entity_load(metric->rates->relid, false),
+								 metric->rates->by_day ? lappend(names, "day") : names);
+	}
+	else
+		relation = golden_relation(metric->rates->relid, reading);
 	return ssot_sql("\nLEFT JOIN LATERAL (SELECT r.rate FROM %T AS r"
 					" WHERE r.retired_at IS NULL AND r.currency = %s%s) AS ssot_rate ON true",
-					golden_relation(metric->rates->relid, reading), metric->currency->sql,
+					relation, metric->currency->sql,
 					metric->rates->by_day ?
 					ssot_sql(" AND r.day <= %s ORDER BY r.day DESC LIMIT 1", ssot_metric_day(metric)) : "");
 }

@@ -10,19 +10,29 @@
 #include "postgres.h"
 
 #include "ssot.h"
+#include "common/owner.h"
 #include "common/query.h"
 #include "common/settings.h"
 #include "dictionary/metric_store.h"
+#include "dictionary/metric_view.h"
 #include "entity/config.h"
+#include "entity/declare.h"
+#include "entity/json.h"
 
+#include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "nodes/value.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/regproc.h"
+#include "utils/snapmgr.h"
 
 #define VERSION_COLUMNS \
-	"SELECT m.metric, m.variant, m.version, m.compiled, m.canonical\n" \
-	"FROM ssot.metric_version AS m\n" \
-	"WHERE m.metric = $1\n" \
+	"SELECT m.definition, m.variant, m.version, m.compiled, m.canonical\n" \
+	"FROM ssot.definition_version AS m\n" \
+	"WHERE m.definition = $1 AND m.kind = 'metric'\n" \
 	"  AND CASE WHEN $2 IS NULL THEN m.canonical ELSE m.variant = $2 END\n"
 
 static SsotQuery exact_query = {
@@ -35,9 +45,7 @@ static SsotQuery exact_query = {
 static SsotQuery in_force_query = {
 	.sql =
 	VERSION_COLUMNS
-	"  AND m.effective_from <= $3\n"
-	"ORDER BY m.effective_from DESC, m.version DESC\n"
-	"LIMIT 1",
+	"  AND m.effective @> $3",
 	.nargs = 3,
 	.argtypes = {TEXTOID, TEXTOID, TIMESTAMPTZOID},
 	.read_only = true
@@ -45,41 +53,15 @@ static SsotQuery in_force_query = {
 
 static SsotQuery known_query = {
 	.sql =
-	"SELECT pg_catalog.string_agg(pg_catalog.format('%sv%s from %s',\n"
+	"SELECT pg_catalog.string_agg(pg_catalog.format('%sv%s (%s%s)',\n"
 	"           CASE m.variant WHEN '' THEN '' ELSE m.variant || ' ' END,\n"
-	"           m.version, m.effective_from), ', ' ORDER BY m.variant, m.version)\n"
-	"FROM ssot.metric_version AS m\n"
-	"WHERE m.metric = $1",
+	"           m.version, m.state, ' from ' || pg_catalog.lower(m.effective)), ', '\n"
+	"           ORDER BY m.variant, m.version)\n"
+	"FROM ssot.definition_version AS m\n"
+	"WHERE m.definition = $1 AND m.kind = 'metric'",
 	.nargs = 1,
 	.argtypes = {TEXTOID},
 	.read_only = true
-};
-
-static SsotQuery lock_query = {
-	.sql = "LOCK TABLE ssot.metric_version IN SHARE ROW EXCLUSIVE MODE",
-	.nargs = 0
-};
-
-static SsotQuery last_query = {
-	.sql =
-	"SELECT coalesce(pg_catalog.max(m.version), 0) + 1,\n"
-	"       pg_catalog.bool_or(m.canonical),\n"
-	"       (SELECT o.variant FROM ssot.metric_version AS o\n"
-	"        WHERE o.metric = $1 AND o.canonical AND o.variant <> $2 LIMIT 1)\n"
-	"FROM ssot.metric_version AS m\n"
-	"WHERE m.metric = $1 AND m.variant = $2",
-	.nargs = 2,
-	.argtypes = {TEXTOID, TEXTOID}
-};
-
-static SsotQuery insert_query = {
-	.sql =
-	"INSERT INTO ssot.metric_version\n"
-	"       (metric, variant, version, canonical, effective_from, description, owner,\n"
-	"        declared, compiled, created_by)\n"
-	"VALUES ($1, $2, $3, $4, coalesce($5, '-infinity'), $6, $7, $8, $9, $10)",
-	.nargs = 10,
-	.argtypes = {TEXTOID, TEXTOID, INT4OID, BOOLOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, TEXTOID}
 };
 
 static SsotMetric *
@@ -141,7 +123,8 @@ ssot_metric_in_force(const char *name, const char *variant, TimestampTz t)
 	bool		isnull[5];
 
 	if (!ssot_config_one(&in_force_query, args, nulls, 5, values, isnull))
-		refuse_unknown(name, variant, psprintf("in force at %s", timestamptz_to_str(DatumGetTimestampTz(args[2]))));
+		refuse_unknown(name, variant, TIMESTAMP_IS_NOEND(t) ? "in force now" :
+					   psprintf("in force at %s", timestamptz_to_str(DatumGetTimestampTz(args[2]))));
 	return from_row(values);
 }
 
@@ -155,31 +138,183 @@ ssot_metric_named(const char *name)
 	return ssot_metric_in_force(pnstrdup(name, colon - name), colon + 1, DT_NOEND);
 }
 
+/* Columns that the metric reads of a table, by whichever way it is reached, as C
+ * strings. */
+static List *
+columns_read(const SsotMetric *metric, Oid relid)
+{
+	List	   *columns = ssot_metric_columns(metric, ssot_metric_dimension_names(metric), NIL);
+	List	   *names = NIL;
+	ListCell   *cell;
+
+	for (int i = 0; i < list_length(metric->scope->relations); i++)
+	{
+		if (ssot_scope_relation(metric->scope, i)->relid != relid)
+			continue;
+		foreach(cell, ssot_metric_columns_of(metric, columns, i))
+			names = list_append_unique(names, makeString((char *) lfirst(cell)));
+	}
+	foreach(cell, names)
+		lfirst(cell) = strVal(lfirst(cell));
+	return names;
+}
+
+/* What the metric's expressions, and those of its parts, read, as
+ * {"entity": ["column", ...]}. */
+static void
+collect_reads(const SsotMetric *metric, List **met, JsonbParseState **state)
+{
+	ListCell   *part;
+
+	foreach(part, metric->parts)
+		collect_reads(((SsotMetricPart *) lfirst(part))->metric, met, state);
+	for (int i = 0; metric->scope != NULL && i < list_length(metric->scope->relations); i++)
+	{
+		Oid			relid = ssot_scope_relation(metric->scope, i)->relid;
+		ListCell   *cell;
+
+		if (list_member_oid(*met, relid))
+			continue;
+		*met = lappend_oid(*met, relid);
+		ssot_json_key(state, ssot_entity_name(relid));
+		pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
+		foreach(cell, columns_read(metric, relid))
+			ssot_json_text(state, WJB_ELEM, (const char *) lfirst(cell));
+		pushJsonbValue(state, WJB_END_ARRAY, NULL);
+	}
+}
+
+static Jsonb *
+reads_of(const SsotMetric *metric)
+{
+	JsonbParseState *state = NULL;
+	List	   *met = NIL;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	collect_reads(metric, &met, &state);
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+void
+ssot_metric_keep(SsotMetric *metric, SsotDefinition *definition, Jsonb *declared)
+{
+	definition->name = metric->name;
+	definition->variant = metric->variant;
+	definition->kind = "metric";
+	definition->declared = declared;
+	definition->compiled = ssot_metric_to_json(metric);
+	definition->reads = reads_of(metric);
+	ssot_definition_keep(definition);
+	metric->version = definition->version;
+	metric->canonical = definition->canonical;
+}
+
+/* ---- all metrics that are in force ---------------------------------------- */
+
+static SsotQuery all_in_force_query = {
+	.sql =
+	"SELECT m.definition, m.variant, m.version, m.description\n"
+	"FROM ssot.definition_version AS m\n"
+	"WHERE m.kind = 'metric' AND m.effective @> pg_catalog.clock_timestamp()\n"
+	"  AND ($1 IS NULL OR m.definition = $1)\n"
+	"ORDER BY m.approved_at, m.definition, m.variant",
+	.nargs = 1,
+	.argtypes = {TEXTOID}
+};
+
+typedef struct Effective
+{
+	char	   *name;
+	char	   *variant;
+	int			version;
+	char	   *description;
+} Effective;
+
+static bool
+take_in_force(TupleTableSlot *slot, void *arg)
+{
+	List	  **list = (List **) arg;
+	Effective  *found = palloc0(sizeof(Effective));
+
+	slot_getallattrs(slot);
+	found->name = TextDatumGetCString(slot->tts_values[0]);
+	found->variant = TextDatumGetCString(slot->tts_values[1]);
+	found->version = DatumGetInt32(slot->tts_values[2]);
+	if (!slot->tts_isnull[3])
+		found->description = TextDatumGetCString(slot->tts_values[3]);
+	*list = lappend(*list, found);
+	return true;
+}
+
+static SsotQuery entity_query = {
+	.sql =
+	"SELECT k.entity\n"
+	"FROM ssot.definition_version AS m\n"
+	"CROSS JOIN LATERAL pg_catalog.jsonb_object_keys(m.reads) AS k (entity)\n"
+	"WHERE m.definition = $1 AND m.variant = $2 AND m.version = $3\n"
+	"ORDER BY m.compiled ->> 'entity' = k.entity DESC NULLS LAST, 1\n"
+	"LIMIT 1",
+	.nargs = 3,
+	.argtypes = {TEXTOID, TEXTOID, INT4OID}
+};
+
+/* The table of an entity that the metric reads. Found by its name without asking
+ * for rights: who signs last may have none. */
+static Oid
+entity_of(const char *name, const char *variant, int version)
+{
+	Datum		args[3] = {CStringGetTextDatum(name), CStringGetTextDatum(variant), Int32GetDatum(version)};
+	Datum		value;
+	bool		isnull;
+	List	   *names;
+	Oid			relid = InvalidOid;
+
+	if (ssot_config_one(&entity_query, args, NULL, 1, &value, &isnull))
+	{
+		names = ssot_name_list(TextDatumGetCString(value));
+		relid = get_relname_relid(strVal(llast(names)),
+								  get_namespace_oid(strVal(linitial(names)), false));
+	}
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("the table of metric \"%s\" version %d does not exist", name, version),
+				 errhint("Make a new version for the table that is there now.")));
+	return relid;
+}
+
 /*
- * Keep a new version and number it. The first variant of a metric is its canonical
- * one. Concurrent calls wait for each other.
+ * Versions are read under the caller's snapshot, which does not see what this call
+ * has written; here it must. The metric's expressions are parsed, not evaluated, with
+ * the rights of the table's owner, who declared them.
  */
 void
-ssot_metric_keep(SsotMetric *metric, const SsotMetricText *text, Jsonb *declared)
+ssot_metric_views_make(const char *name, const char *variant, int version, const char *description)
 {
-	Datum		args[10] = {CStringGetTextDatum(metric->name), CStringGetTextDatum(metric->variant)};
-	bool		nulls[10] = {false};
-	Datum		values[3];
-	bool		isnull[3];
+	SsotUser	user = ssot_become_owner(entity_of(name, variant, version));
 
-	ssot_config_run(&lock_query, NULL, NULL);
-	ssot_config_one(&last_query, args, NULL, 3, values, isnull);
-	metric->version = DatumGetInt32(values[0]);
-	metric->canonical = isnull[1] ? isnull[2] : DatumGetBool(values[1]);
-	args[2] = values[0];
-	args[3] = BoolGetDatum(metric->canonical);
-	args[4] = TimestampTzGetDatum(text->effective_from);
-	nulls[4] = !text->has_effective_from;
-	args[5] = text->description == NULL ? (Datum) 0 : CStringGetTextDatum(text->description);
-	nulls[5] = text->description == NULL;
-	args[6] = CStringGetTextDatum(text->owner != NULL ? text->owner : GetUserNameFromId(GetUserId(), false));
-	args[7] = JsonbPGetDatum(declared);
-	args[8] = JsonbPGetDatum(ssot_metric_to_json(metric));
-	args[9] = CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false));
-	ssot_config_run(&insert_query, args, nulls);
+	CommandCounterIncrement();
+	PushCopiedSnapshot(GetActiveSnapshot());
+	UpdateActiveSnapshotCommandId();
+	ssot_metric_views_create(ssot_metric_exact(name, variant, version), description);
+	PopActiveSnapshot();
+	ssot_restore_user(user);
+}
+
+int
+ssot_metric_views_refresh(const char *name)
+{
+	Datum		arg = name == NULL ? (Datum) 0 : CStringGetTextDatum(name);
+	bool		isnull = name == NULL;
+	List	   *list = NIL;
+	ListCell   *cell;
+
+	ssot_config_each(&all_in_force_query, &arg, &isnull, take_in_force, &list);
+	foreach(cell, list)
+	{
+		Effective  *found = (Effective *) lfirst(cell);
+
+		ssot_metric_views_make(found->name, found->variant, found->version, found->description);
+	}
+	return list_length(list);
 }

@@ -5,6 +5,7 @@
 #ifndef SSOT_METRIC_STORE_H
 #define SSOT_METRIC_STORE_H
 
+#include "dictionary/definition.h"
 #include "dictionary/metric_spec.h"
 
 /* A version of a variant (NULL: the canonical one); error if there is none. */
@@ -16,16 +17,18 @@ extern SsotMetric *ssot_metric_in_force(const char *name, const char *variant, T
 /* By "name" or "name:variant", in force now: as formulas name metrics. */
 extern SsotMetric *ssot_metric_named(const char *name);
 
-/* What a version says besides how it is computed. */
-typedef struct SsotMetricText
-{
-	char	   *description;	/* or NULL */
-	char	   *owner;			/* or NULL: whoever declares it */
-	bool		has_effective_from;
-	TimestampTz effective_from; /* else as long as there is a past */
-} SsotMetricText;
+/*
+ * Keep a new version of a metric and number it; "definition" says what it is besides
+ * how it is computed.
+ */
+extern void ssot_metric_keep(SsotMetric *metric, SsotDefinition *definition, Jsonb *declared);
 
-/* Keep a new version and number it; say whether its variant is the canonical one. */
-extern void ssot_metric_keep(SsotMetric *metric, const SsotMetricText *text, Jsonb *declared);
+/* Make the views of a version, with the description as their comment. */
+extern void ssot_metric_views_make(const char *name, const char *variant, int version,
+								   const char *description);
+
+/* Make the views of the metric of this name (NULL: of all) what the versions in force
+ * say; returns how many. */
+extern int	ssot_metric_views_refresh(const char *name);
 
 #endif							/* SSOT_METRIC_STORE_H */

@@ -6,7 +6,8 @@
  * computed by the plain aggregate, and what a number must never be without.
  *
  *		CREATE VIEW metrics.pipeline WITH (security_invoker = true) AS
- *		SELECT q.value, s.as_of, 'pipeline'::text AS definition, ''::text AS variant,
+ *		SELECT q.value, <all of it as ssot.metric_value> AS metric, s.as_of,
+ *		       'pipeline'::text AS definition, ''::text AS variant,
  *		       3 AS version, 'USD'::text AS unit, s.freshness, <label> AS label
  *		FROM (<the metric's query>) AS q,
  *		     ssot.metric_stamp('pipeline', '{golden.opportunity}', false) AS s
@@ -41,6 +42,7 @@ static const struct
 
 {
 	{"value", "The number"},
+	{"metric", "The number as a value that knows what it is: two that differ in definition, version, unit or as-of cannot be subtracted by accident"},
 	{"as_of", "The time whose belief this is"},
 	{"definition", "Name of the definition that it is counted by"},
 	{"variant", "Variant of the definition; empty: its only one"},
@@ -110,13 +112,14 @@ view_query(const SsotMetric *metric, const char *dimension, bool past)
 	};
 	char	   *query = ssot_metric_query(metric, &reading, by, NIL);
 
-	return ssot_sql("SELECT %s%s q.value, s.as_of,\n"
+	return ssot_sql("SELECT %s%s q.value, ssot.metric_value(q.value, %L, %L, %L, %d, s.as_of) AS metric, s.as_of,\n"
 					"       %L::pg_catalog.text AS definition, %L::pg_catalog.text AS variant, %d AS version,\n"
 					"       %L::pg_catalog.text AS unit, s.freshness,\n"
 					"       ssot.metric_label(%L, %L, %d, %L, q.value, s.as_of) AS label\n"
 					"FROM (%s) AS q,\n     %s AS s",
 					dimension == NULL ? "" : ssot_sql("q.d1 AS %I", dimension),
 					dimension == NULL ? "" : ",",
+					metric->unit, metric->name, metric->variant, metric->version,
 					metric->name, metric->variant, metric->version, metric->unit,
 					metric->name, metric->variant, metric->version, metric->unit,
 					query, stamp);
@@ -167,19 +170,29 @@ require_schema(const char *schema, const char *comment, Oid owner)
 						 quote_identifier(GetUserNameFromId(owner, false)))));
 }
 
+/* The schemas of views, while the metric's author is here to make them: whoever
+ * signs last may not. */
+void
+ssot_metric_schemas_require(const SsotMetric *metric)
+{
+	Oid			owner = ssot_relation_owner(ssot_metric_entity(metric));
+	int			level = ssot_settings_begin(false);
+
+	require_schema(SSOT_METRICS, "Metrics: one view per approved metric, and one by each of its dimensions", owner);
+	require_schema(SSOT_METRICS_AS_OF, "Metrics as of the time in the setting ssot.as_of", owner);
+	ssot_settings_end(level);
+}
+
 void
 ssot_metric_views_create(const SsotMetric *metric, const char *text)
 {
 	Oid			entity = ssot_metric_entity(metric);
-	Oid			owner = ssot_relation_owner(entity);
 	int			level = ssot_settings_begin(false);
 	StringInfoData ddl;
 	List	   *dimensions = ssot_metric_dimension_names(metric);
 	ListCell   *cell;
 	SsotUser	user;
 
-	require_schema(SSOT_METRICS, "Metrics: one view per approved metric, and one by each of its dimensions", owner);
-	require_schema(SSOT_METRICS_AS_OF, "Metrics as of the time in the setting ssot.as_of", owner);
 	user = ssot_become_owner(entity);
 	initStringInfo(&ddl);
 	for (int past = 0; past < 2; past++)

@@ -18,6 +18,9 @@
  */
 extern void ssot_metric_views_create(const SsotMetric *metric, const char *text);
 
+/* Make the schemas of views where they are missing, with the caller's rights. */
+extern void ssot_metric_schemas_require(const SsotMetric *metric);
+
 /* Unqualified names of the metric's views: of the number, and by each dimension. */
 extern List *ssot_metric_view_names(const SsotMetric *metric);
 

@@ -1,0 +1,374 @@
+/*
+ * dictionary/definition.c
+ *		Versions of definitions: how they come to be, and when they are in force.
+ *
+ *		draft -> proposed -> approved -> deprecated -> retired
+ *
+ * A version is written down once. What changes afterwards is its state, and how
+ * long it is in force; both only by the functions here, which write as the owner of
+ * the table. ssot.verify_dictionary tells whether somebody went around them.
+ *
+ * In force is what the range "effective" says, whatever became of the version
+ * later: numbers of the past are counted by what held then. The first version of a
+ * variant holds for all of the past too, unless it was said from when.
+ */
+#include "postgres.h"
+
+#include "ssot.h"
+#include "common/query.h"
+#include "dictionary/definition.h"
+#include "dictionary/metric_store.h"
+#include "entity/config.h"
+#include "entity/declare.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+void
+ssot_require_definition_name(const char *name, const char *variant)
+{
+	if (name == NULL || *name == '\0' || strchr(name, ':') != NULL ||
+		(variant != NULL && (*variant == '\0' || strchr(variant, ':') != NULL)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("a definition and its variant need names without \":\""),
+				 errhint("For example: ssot.create_definition('customer', variant => 'finance', ...).")));
+}
+
+/* ---- keeping ------------------------------------------------------------- */
+
+static SsotQuery lock_table_query = {
+	.sql = "LOCK TABLE ssot.definition_version IN SHARE ROW EXCLUSIVE MODE",
+	.nargs = 0
+};
+
+static SsotQuery last_query = {
+	.sql =
+	"SELECT coalesce(pg_catalog.max(v.version), 0) + 1,\n"
+	"       pg_catalog.bool_or(v.canonical),\n"
+	"       (SELECT o.variant FROM ssot.definition_version AS o\n"
+	"        WHERE o.definition = $1 AND o.canonical AND o.variant <> $2 LIMIT 1),\n"
+	"       (SELECT o.kind FROM ssot.definition_version AS o\n"
+	"        WHERE o.definition = $1 AND o.kind <> $3 LIMIT 1),\n"
+	"       (SELECT o.created_by FROM ssot.definition_version AS o\n"
+	"        WHERE o.definition = $1 ORDER BY o.created_at DESC LIMIT 1)\n"
+	"FROM ssot.definition_version AS v\n"
+	"WHERE v.definition = $1 AND v.variant = $2",
+	.nargs = 3,
+	.argtypes = {TEXTOID, TEXTOID, TEXTOID}
+};
+
+static SsotQuery insert_query = {
+	.sql =
+	"INSERT INTO ssot.definition_version\n"
+	"       (definition, variant, version, kind, state, canonical, effective_from, description,\n"
+	"        owner, canonical_system, defined_entity, signers, leaving_signers, declared, compiled, reads,\n"
+	"        created_by, created_at)\n"
+	"SELECT n.definition, n.variant, n.version, n.kind, n.state, n.canonical, $1, $2, $3, $4, $5,\n"
+	"       coalesce($6, b.signers, '{}'),\n"
+	"       ARRAY(SELECT t.team FROM pg_catalog.unnest(b.signers) AS t (team)\n"
+	"             WHERE t.team <> ALL (coalesce($6, b.signers))),\n"
+	"       $7, $8, coalesce($9, '{}'), $10, pg_catalog.clock_timestamp()\n"
+	"FROM pg_catalog.jsonb_to_record($11) AS n (definition text, variant text, version integer,\n"
+	"         kind text, state text, canonical boolean)\n"
+	"LEFT JOIN ssot.definition_version AS b\n"
+	"    ON b.definition = n.definition AND b.variant = n.variant\n"
+	"       AND b.version = (SELECT pg_catalog.max(l.version) FROM ssot.definition_version AS l\n"
+	"                        WHERE l.definition = n.definition AND l.variant = n.variant\n"
+	"                          AND l.effective IS NOT NULL)",
+	.nargs = 11,
+	.argtypes = {TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID, JSONBOID, JSONBOID,
+	JSONBOID, TEXTOID, JSONBOID}
+};
+
+static Datum
+text_or_null(const char *text, bool *isnull)
+{
+	*isnull = text == NULL;
+	return text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
+}
+
+static Datum
+json_or_null(Jsonb *json, bool *isnull)
+{
+	*isnull = json == NULL;
+	return json == NULL ? (Datum) 0 : JsonbPGetDatum(json);
+}
+
+/* Teams are roles, or nobody could ever sign for them. */
+static Datum
+signer_array(List *signers)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * Max(list_length(signers), 1));
+	int			n = 0;
+	ListCell   *cell;
+
+	foreach(cell, signers)
+	{
+		const char *team = (const char *) lfirst(cell);
+
+		if (team == NULL || !OidIsValid(get_role_oid(team, true)))
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_OBJECT),
+					 team == NULL ? errmsg("a signer is null") :
+					 errmsg("signer \"%s\" is not a role", team),
+					 errhint("Signers are roles (teams) whose members sign: CREATE ROLE ... and GRANT it to them.")));
+		elements[n++] = CStringGetTextDatum(team);
+	}
+	return PointerGetDatum(construct_array(elements, n, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+/* The part of a row that identifies it, as {"definition": ..., ...}. */
+static Datum
+identity(const SsotDefinition *definition)
+{
+	static SsotQuery query = {
+		.sql =
+		"SELECT pg_catalog.jsonb_build_object('definition', $1, 'variant', $2, 'version', $3,\n"
+		"           'kind', $4, 'state', $5, 'canonical', $6)",
+		.nargs = 6,
+		.argtypes = {TEXTOID, TEXTOID, INT4OID, TEXTOID, TEXTOID, BOOLOID}
+	};
+	Datum		args[6] = {CStringGetTextDatum(definition->name), CStringGetTextDatum(definition->variant),
+		Int32GetDatum(definition->version), CStringGetTextDatum(definition->kind),
+		CStringGetTextDatum(definition->draft ? "draft" : "proposed"),
+	BoolGetDatum(definition->canonical)};
+	Datum		value;
+	bool		isnull;
+
+	ssot_config_one(&query, args, NULL, 1, &value, &isnull);
+	return value;
+}
+
+/* A word that is defined is not redefined by just anybody. */
+static void
+require_right_to_continue(const char *name, const char *author)
+{
+	Oid			role = get_role_oid(author, true);
+
+	if (superuser() || (OidIsValid(role) && has_privs_of_role(GetUserId(), role)))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("definition \"%s\" is kept by \"%s\"", name, author),
+			 errhint("Become a member of that role, or let it make the new version.")));
+}
+
+void
+ssot_definition_keep(SsotDefinition *definition)
+{
+	Datum		names[3] = {CStringGetTextDatum(definition->name), CStringGetTextDatum(definition->variant),
+	CStringGetTextDatum(definition->kind)};
+	Datum		values[5];
+	bool		isnull[5];
+	Datum		args[11];
+	bool		nulls[11] = {false};
+
+	if (definition->canonical_system != NULL)
+		ssot_require_system(definition->canonical_system, "canonical_system");
+	nulls[5] = !definition->has_signers;
+	args[5] = signer_array(definition->signers);
+	ssot_config_run(&lock_table_query, NULL, NULL);
+	ssot_config_one(&last_query, names, NULL, 5, values, isnull);
+	if (!isnull[3])
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is defined as a %s, not as a %s", definition->name,
+						TextDatumGetCString(values[3]), definition->kind),
+				 errhint("One name is one kind of thing: choose another name.")));
+	if (!isnull[4])
+		require_right_to_continue(definition->name, TextDatumGetCString(values[4]));
+	definition->version = DatumGetInt32(values[0]);
+	definition->canonical = isnull[1] ? isnull[2] : DatumGetBool(values[1]);
+	args[0] = TimestampTzGetDatum(definition->effective_from);
+	nulls[0] = !definition->has_effective_from;
+	args[1] = text_or_null(definition->description, &nulls[1]);
+	args[2] = CStringGetTextDatum(definition->owner != NULL ? definition->owner :
+								  GetUserNameFromId(GetUserId(), false));
+	args[3] = text_or_null(definition->canonical_system, &nulls[3]);
+	args[4] = text_or_null(definition->entity, &nulls[4]);
+	args[6] = json_or_null(definition->declared, &nulls[6]);
+	args[7] = json_or_null(definition->compiled, &nulls[7]);
+	args[8] = json_or_null(definition->reads, &nulls[8]);
+	args[9] = CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false));
+	args[10] = identity(definition);
+	ssot_config_run(&insert_query, args, nulls);
+}
+
+/* ---- locking ------------------------------------------------------------- */
+
+static SsotQuery lock_query = {
+	.sql =
+	"SELECT v.variant, v.state\n"
+	"FROM ssot.definition_version AS v\n"
+	"WHERE v.definition = $1 AND v.version = $3\n"
+	"  AND CASE WHEN $2 IS NULL THEN v.canonical ELSE v.variant = $2 END\n"
+	"FOR UPDATE",
+	.nargs = 3,
+	.argtypes = {TEXTOID, TEXTOID, INT4OID}
+};
+
+static SsotQuery known_query = {
+	.sql =
+	"SELECT pg_catalog.string_agg(pg_catalog.format('%s v%s %s',\n"
+	"           CASE v.variant WHEN '' THEN 'without variant' ELSE pg_catalog.quote_literal(v.variant) END,\n"
+	"           v.version, v.state), ', ' ORDER BY v.variant, v.version)\n"
+	"FROM ssot.definition_version AS v\n"
+	"WHERE v.definition = $1",
+	.nargs = 1,
+	.argtypes = {TEXTOID}
+};
+
+char *
+ssot_definition_lock(SsotVersionName *version)
+{
+	Datum		args[3] = {CStringGetTextDatum(version->name),
+	version->variant == NULL ? (Datum) 0 : CStringGetTextDatum(version->variant), Int32GetDatum(version->version)};
+	bool		nulls[3] = {false, version->variant == NULL, false};
+	Datum		values[2];
+	bool		isnull[2];
+
+	if (!ssot_config_one(&lock_query, args, nulls, 2, values, isnull))
+	{
+		ssot_config_one(&known_query, args, NULL, 1, values, isnull);
+		if (isnull[0])
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_OBJECT),
+					 errmsg("there is no definition \"%s\"", version->name),
+					 errhint("Make it with ssot.create_definition or ssot.create_metric.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("definition \"%s\"%s has no version %d", version->name,
+						version->variant == NULL ? "" : psprintf(", variant \"%s\",", version->variant),
+						version->version),
+				 errdetail("It has: %s.", TextDatumGetCString(values[0]))));
+	}
+	version->variant = TextDatumGetCString(values[0]);
+	return TextDatumGetCString(values[1]);
+}
+
+/* ---- approving ----------------------------------------------------------- */
+
+/*
+ * Complete: every team has a signature, and if there are teams, somebody else than
+ * the author is among those who signed.
+ */
+static SsotQuery complete_query = {
+	.sql =
+	"SELECT NOT EXISTS (SELECT FROM pg_catalog.unnest(v.signers || v.leaving_signers) AS t (team)\n"
+	"           WHERE NOT EXISTS (SELECT FROM ssot.signature AS s\n"
+	"               WHERE s.definition = $1 AND s.variant = $2 AND s.version = $3\n"
+	"                 AND s.team = t.team AND s.withdrawn_at IS NULL))\n"
+	"       AND (v.signers || v.leaving_signers = '{}' OR EXISTS (SELECT FROM ssot.signature AS s\n"
+	"               WHERE s.definition = $1 AND s.variant = $2 AND s.version = $3\n"
+	"                 AND s.signer <> v.created_by AND s.withdrawn_at IS NULL)),\n"
+	"       v.kind = 'metric', v.description\n"
+	"FROM ssot.definition_version AS v\n"
+	"WHERE v.definition = $1 AND v.variant = $2 AND v.version = $3",
+	.nargs = 3,
+	.argtypes = {TEXTOID, TEXTOID, INT4OID}
+};
+
+/* From when the version is to be in force, and what is in force then. */
+static SsotQuery start_query = {
+	.sql =
+	"SELECT CASE WHEN v.effective_from IS NOT NULL THEN v.effective_from\n"
+	"            WHEN EXISTS (SELECT FROM ssot.definition_version AS o\n"
+	"                     WHERE o.definition = $1 AND o.variant = $2 AND o.effective IS NOT NULL)\n"
+	"            THEN pg_catalog.clock_timestamp()\n"
+	"            ELSE '-infinity' END,\n"
+	"       (SELECT pg_catalog.max(pg_catalog.lower(o.effective)) FROM ssot.definition_version AS o\n"
+	"        WHERE o.definition = $1 AND o.variant = $2 AND o.effective IS NOT NULL)\n"
+	"FROM ssot.definition_version AS v\n"
+	"WHERE v.definition = $1 AND v.variant = $2 AND v.version = $3",
+	.nargs = 3,
+	.argtypes = {TEXTOID, TEXTOID, INT4OID}
+};
+
+static SsotQuery end_predecessor_query = {
+	.sql =
+	"UPDATE ssot.definition_version AS o\n"
+	"SET effective = pg_catalog.tstzrange(pg_catalog.lower(o.effective), $4),\n"
+	"    state = CASE o.state WHEN 'approved' THEN 'deprecated' ELSE o.state END,\n"
+	"    successor = $3\n"
+	"WHERE o.definition = $1 AND o.variant = $2 AND o.effective @> $4",
+	.nargs = 4,
+	.argtypes = {TEXTOID, TEXTOID, INT4OID, TIMESTAMPTZOID}
+};
+
+static SsotQuery approve_query = {
+	.sql =
+	"UPDATE ssot.definition_version AS v\n"
+	"SET state = 'approved', effective = pg_catalog.tstzrange($4, NULL),\n"
+	"    approved_at = pg_catalog.clock_timestamp(),\n"
+	"    basis = ssot.definition_basis(v.reads), checksum = ssot.definition_checksum(v)\n"
+	"WHERE v.definition = $1 AND v.variant = $2 AND v.version = $3",
+	.nargs = 4,
+	.argtypes = {TEXTOID, TEXTOID, INT4OID, TIMESTAMPTZOID}
+};
+
+/* When it takes effect; an error if a version is in force from later on. */
+static TimestampTz
+start_of(const SsotVersionName *version, const Datum *args)
+{
+	Datum		values[2];
+	bool		isnull[2];
+	TimestampTz start;
+
+	ssot_config_one(&start_query, args, NULL, 2, values, isnull);
+	start = DatumGetTimestampTz(values[0]);
+	if (!isnull[1] && DatumGetTimestampTz(values[1]) >= start)
+		ereport(ERROR,
+				(errcode(ERRCODE_EXCLUSION_VIOLATION),
+				 errmsg("version %d of \"%s\" would be in force together with another version",
+						version->version, version->name),
+				 errdetail("The latest approved version is in force from %s.",
+						   timestamptz_to_str(DatumGetTimestampTz(values[1]))),
+				 errhint("Let the new one take effect later: effective_from => ....")));
+	return start;
+}
+
+bool
+ssot_definition_approve(const SsotVersionName *version)
+{
+	Datum		args[4] = {CStringGetTextDatum(version->name), CStringGetTextDatum(version->variant),
+	Int32GetDatum(version->version)};
+	Datum		values[3];
+	bool		isnull[3];
+	TimestampTz start;
+
+	ssot_config_one(&complete_query, args, NULL, 3, values, isnull);
+	if (!DatumGetBool(values[0]))
+		return false;
+	start = start_of(version, args);
+	args[3] = TimestampTzGetDatum(start);
+	ssot_config_run(&end_predecessor_query, args, NULL);
+	ssot_config_run(&approve_query, args, NULL);
+	if (DatumGetBool(values[1]) && start <= GetCurrentTimestamp())
+		ssot_metric_views_make(version->name, version->variant, version->version,
+							   isnull[2] ? NULL : TextDatumGetCString(values[2]));
+	return true;
+}
+
+/* ---- variants ------------------------------------------------------------ */
+
+static SsotQuery used_query = {
+	.sql =
+	"SELECT u.variant FROM ssot.used_definition AS u WHERE u.system = $1 AND u.definition = $2",
+	.nargs = 2,
+	.argtypes = {TEXTOID, TEXTOID},
+	.read_only = true
+};
+
+char *
+ssot_used_variant(const char *system, const char *name)
+{
+	Datum		args[2] = {CStringGetTextDatum(system), CStringGetTextDatum(name)};
+	Datum		value;
+	bool		isnull;
+
+	return ssot_config_one(&used_query, args, NULL, 1, &value, &isnull) ? TextDatumGetCString(value) : NULL;
+}
