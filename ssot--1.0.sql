@@ -9,14 +9,14 @@
 --     I.5  reconcile: runs, schedules, watching
 --     I.6  text: words that count as blank
 --     I.7  drift: what a difference is
---     I.8  dictionary: calendars, versions of metrics, what a number and a cause are
+--     I.8  dictionary: calendars, versions of metrics, publications, what a number and a cause are
 --   PART II  what can be replaced: functions, views, triggers, grants.
 --     II.1  text: normalisation, blank-ness, validators, countries, phones, similarity
 --     II.2  entity: the Entity Map (systems, entities, sources, authority, code lists)
 --     II.3  ingest: quarantine, change capture
 --     II.4  golden: clock, history, as-of, pins, merging and splitting, survivorship, lineage, matching
 --     II.5  drift: open differences and their verification
---     II.6  dictionary: calendars, metrics, why two numbers differ
+--     II.6  dictionary: calendars, metrics, why two numbers differ, publishing
 --     II.7  reconcile: running, progress, schedules; matching any relation
 --     II.8  grants: what PUBLIC may not do
 --     II.9  event triggers: what hears the user's DDL
@@ -579,7 +579,7 @@ COMMENT ON COLUMN ssot.difference.reason IS 'The difference in a sentence';
 
 
 -- ============================================================================
--- I.8  dictionary: calendars, versions of metrics, what a number and a cause are
+-- I.8  dictionary: calendars, versions of metrics, publications, what a number and a cause are
 -- ============================================================================
 
 
@@ -752,6 +752,100 @@ COMMENT ON COLUMN ssot.cause.maximum IS 'Method shapley: the most it adds in any
 COMMENT ON COLUMN ssot.cause.entities IS 'How many records are behind it; null where that is not counted';
 COMMENT ON COLUMN ssot.cause.borrowed IS 'Fields that a side took from golden records, as system: field';
 COMMENT ON COLUMN ssot.cause.sentence IS 'The cause in words';
+
+CREATE SEQUENCE ssot.publication_id_seq;
+SELECT pg_catalog.pg_extension_config_dump('ssot.publication_id_seq', '');
+COMMENT ON SEQUENCE ssot.publication_id_seq IS 'Numbers of publications';
+
+CREATE TABLE ssot.publication (
+    publication_id bigint PRIMARY KEY DEFAULT nextval('ssot.publication_id_seq'),
+    metric         text NOT NULL,
+    variant        text NOT NULL,
+    version        integer NOT NULL,
+    slice          jsonb,
+    value          numeric,
+    unit           text,
+    as_of          timestamptz NOT NULL,
+    freshness      jsonb,
+    counted        text NOT NULL,
+    records        bigint NOT NULL,
+    checksum       text NOT NULL,
+    period         text,
+    restates       bigint,
+    reason         text,
+    published_by   text NOT NULL,
+    published_at   timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+SELECT pg_catalog.pg_extension_config_dump('ssot.publication', '');
+CREATE INDEX publication_period_idx ON ssot.publication (period) WHERE period IS NOT NULL;
+CREATE UNIQUE INDEX publication_restates_idx ON ssot.publication (restates);
+COMMENT ON TABLE ssot.publication IS 'Numbers as they were published, none ever changed. Written by ssot.publish, ssot.close_period and ssot.accept_restatement; ssot.verify_publications proves them.';
+COMMENT ON COLUMN ssot.publication.publication_id IS 'Number of the publication';
+COMMENT ON COLUMN ssot.publication.metric IS 'The metric';
+COMMENT ON COLUMN ssot.publication.variant IS 'Its variant; empty: the only one';
+COMMENT ON COLUMN ssot.publication.version IS 'Version of the definition that it was counted by';
+COMMENT ON COLUMN ssot.publication.slice IS 'Values of dimensions, as {"country": "DE"}; NULL: the whole';
+COMMENT ON COLUMN ssot.publication.value IS 'The number; NULL: there was none';
+COMMENT ON COLUMN ssot.publication.unit IS 'What it counts';
+COMMENT ON COLUMN ssot.publication.as_of IS 'The time whose belief it is';
+COMMENT ON COLUMN ssot.publication.freshness IS 'Per system, through when its data was complete';
+COMMENT ON COLUMN ssot.publication.counted IS 'The entity that was counted, by its name at that time';
+COMMENT ON COLUMN ssot.publication.records IS 'How many golden records it had at that time';
+COMMENT ON COLUMN ssot.publication.checksum IS 'MD5 of the compiled definition';
+COMMENT ON COLUMN ssot.publication.period IS 'The period that it closed; NULL: none';
+COMMENT ON COLUMN ssot.publication.restates IS 'The publication in whose place it stands; NULL: none';
+COMMENT ON COLUMN ssot.publication.reason IS 'Why it was published, or the restatement accepted';
+COMMENT ON COLUMN ssot.publication.published_by IS 'The role that published it (session_user)';
+COMMENT ON COLUMN ssot.publication.published_at IS 'When';
+
+CREATE SEQUENCE ssot.figure_id_seq;
+SELECT pg_catalog.pg_extension_config_dump('ssot.figure_id_seq', '');
+COMMENT ON SEQUENCE ssot.figure_id_seq IS 'Numbers of reported figures';
+
+CREATE TABLE ssot.reported_figure (
+    figure_id   bigint PRIMARY KEY DEFAULT nextval('ssot.figure_id_seq'),
+    metric      text NOT NULL,
+    variant     text NOT NULL,
+    version     integer NOT NULL,
+    system      text NOT NULL,
+    value       numeric NOT NULL,
+    as_of       timestamptz NOT NULL,
+    slice       jsonb,
+    note        text,
+    reported_by text NOT NULL,
+    reported_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+SELECT pg_catalog.pg_extension_config_dump('ssot.reported_figure', '');
+COMMENT ON TABLE ssot.reported_figure IS 'Numbers that other systems and dashboards report. Written by ssot.report_figure; ssot.compare_figures holds them against ours.';
+COMMENT ON COLUMN ssot.reported_figure.figure_id IS 'Number of the figure';
+COMMENT ON COLUMN ssot.reported_figure.metric IS 'The metric that it claims to be';
+COMMENT ON COLUMN ssot.reported_figure.variant IS 'Its variant; empty: the only one';
+COMMENT ON COLUMN ssot.reported_figure.version IS 'Version of the definition';
+COMMENT ON COLUMN ssot.reported_figure.system IS 'The system that reports it';
+COMMENT ON COLUMN ssot.reported_figure.value IS 'What it reports';
+COMMENT ON COLUMN ssot.reported_figure.as_of IS 'The time that it is reported for';
+COMMENT ON COLUMN ssot.reported_figure.slice IS 'Values of dimensions; NULL: the whole';
+COMMENT ON COLUMN ssot.reported_figure.note IS 'Where it was read';
+COMMENT ON COLUMN ssot.reported_figure.reported_by IS 'The role that registered it (session_user)';
+COMMENT ON COLUMN ssot.reported_figure.reported_at IS 'When it was registered';
+
+CREATE TABLE ssot.metric_snapshot (
+    metric   text NOT NULL,
+    variant  text NOT NULL,
+    version  integer NOT NULL,
+    value    numeric,
+    as_of    timestamptz NOT NULL,
+    taken_at timestamptz NOT NULL,
+    PRIMARY KEY (metric, variant, taken_at)
+);
+SELECT pg_catalog.pg_extension_config_dump('ssot.metric_snapshot', '');
+COMMENT ON TABLE ssot.metric_snapshot IS 'Values of metrics over time, for trends and anomalies. Written by ssot.snapshot_metrics.';
+COMMENT ON COLUMN ssot.metric_snapshot.metric IS 'The metric';
+COMMENT ON COLUMN ssot.metric_snapshot.variant IS 'Its variant; empty: the only one';
+COMMENT ON COLUMN ssot.metric_snapshot.version IS 'Version of the definition';
+COMMENT ON COLUMN ssot.metric_snapshot.value IS 'The number';
+COMMENT ON COLUMN ssot.metric_snapshot.as_of IS 'The time whose belief it is';
+COMMENT ON COLUMN ssot.metric_snapshot.taken_at IS 'When the snapshot was taken';
 
 -- end of I.8
 
@@ -1875,7 +1969,7 @@ COMMENT ON FUNCTION ssot.compare(regclass, regclass, text[], text[]) IS 'Where t
 
 
 -- ============================================================================
--- II.6  dictionary: calendars, metrics, why two numbers differ
+-- II.6  dictionary: calendars, metrics, why two numbers differ, publishing
 -- ============================================================================
 
 CREATE TYPE ssot.metric_value;
@@ -2294,24 +2388,131 @@ RETURNS SETOF ssot.cause
 LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'ssot_explain_difference';
 COMMENT ON FUNCTION ssot.explain_difference(text, text, text, text, text[], jsonb, text, text, integer, integer, timestamptz, timestamptz) IS 'Why two numbers of one metric differ: one row per cause, adding up exactly to right - left. left and right: a system (its own rows, its latest data) or golden, each by the version in force or by left_variant, left_version, left_as_of and the same of the right. method bridge turns definition, timing, hierarchy and quality from the left''s to the right''s one after the other, in_order if given; shapley takes the mean over all orders, rounded to the unit''s decimals by largest remainder, with the least and most over orders. A metric that is no sum or count is divided by evaluation: quality is one cause then. Errors: an unknown metric, system or version; a system that maps no field of the measure; a time before its first run (SS003).';
 
-CREATE FUNCTION ssot.watch(entity regclass, every interval DEFAULT '1 minute')
-RETURNS void
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS 'MODULE_PATHNAME', 'ssot_watch';
-COMMENT ON FUNCTION ssot.watch(regclass, interval) IS 'Has the entity reconciled shortly after a change: when triggers have noted a change of a source (ssot.set_reading), when an entity that it refers to was written, and, if it has sources without change capture, every so often. With pg_cron in this database a job of yours starts the worker (one per role and database); otherwise keep CALL ssot.watch_all() running in a session. Sources without change capture or watermark are read in full each time. You must own the table.';
+CREATE FUNCTION ssot.publish(metric text, as_of timestamptz DEFAULT NULL, slice jsonb DEFAULT NULL,
+    version integer DEFAULT NULL, variant text DEFAULT NULL, reason text DEFAULT NULL)
+RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_publish'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.publish(text, timestamptz, jsonb, integer, text, text) IS 'Publishes a number: keeps its value, as-of, version, slice, who and why in ssot.publication, and returns its number there. Without as_of it is what is believed now: of a metric over one entity as of that entity''s last write, without any lock; over several entities their clocks are advanced to one instant, which waits for writers and keeps them off until the transaction ends. An as_of that may still change is refused.';
 
-CREATE FUNCTION ssot.unwatch(entity regclass)
-RETURNS boolean
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+CREATE FUNCTION ssot.recompute(metric text, variant text, version integer, as_of timestamptz, slice jsonb, system text,
+    OUT value numeric, OUT records bigint, OUT entity text, OUT checksum text, OUT problem text)
+LANGUAGE c STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-AS 'MODULE_PATHNAME', 'ssot_unwatch';
-COMMENT ON FUNCTION ssot.unwatch(regclass) IS 'Ends ssot.watch of the entity; false if it was not watched. Your pg_cron job ends with the last entity that you watch.';
+AS 'MODULE_PATHNAME', 'ssot_recompute';
+COMMENT ON FUNCTION ssot.recompute(text, text, integer, timestamptz, jsonb, text) IS 'A number again, at its as-of (NULL: now) and by its version, of golden records (system NULL) or of a system; or in problem why it cannot be computed. Beside it how many records the entity had then, and the checksum of the definition.';
 
-CREATE PROCEDURE ssot.watch_all(poll interval DEFAULT '1 second', run_for interval DEFAULT NULL)
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'ssot_watch_all';
-COMMENT ON PROCEDURE ssot.watch_all(interval, interval) IS 'The worker of ssot.watch: looks every poll what is due among the watched entities whose tables your role owns, reconciles it, and commits after each. A failure is recorded in ssot.reconcile_run and tried again after 2, 4, ... 64 seconds; the others go on. Ends after run_for, or when it is cancelled (NULL). Several workers do no harm. Cannot run inside a transaction block.';
+CREATE FUNCTION ssot.verify_publications(
+    OUT publication_id bigint, OUT metric text, OUT version integer, OUT slice jsonb, OUT as_of timestamptz,
+    OUT published numeric, OUT recomputed numeric, OUT difference numeric, OUT cause text)
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT p.publication_id, p.metric, p.version, p.slice, p.as_of, p.value, r.value, r.value - p.value,
+       CASE WHEN r.problem IS NOT NULL THEN r.problem
+            WHEN r.checksum <> p.checksum THEN format('version %s of "%s" no longer says what it said', p.version, p.metric)
+            WHEN r.records <> p.records THEN format('%s had %s records at that time, and now has %s', r.entity, p.records, r.records)
+            ELSE format('records of %s have other values at that time than they had', r.entity) END
+  FROM ssot.publication AS p
+ CROSS JOIN LATERAL ssot.recompute(p.metric, p.variant, p.version, p.as_of, p.slice, NULL) AS r
+ WHERE r.problem IS NOT NULL OR r.checksum <> p.checksum OR r.records <> p.records OR r.value IS DISTINCT FROM p.value
+ ORDER BY p.publication_id
+$$;
+COMMENT ON FUNCTION ssot.verify_publications() IS 'Computes every published number again, at its as-of and by its version, and returns those that no longer come out, with the cause: an error, another definition, other records, other values. No rows is the answer to expect. Runs under the caller''s rights.';
+
+CREATE FUNCTION ssot.close_period(period text, metrics text[] DEFAULT NULL, reason text DEFAULT NULL)
+RETURNS integer LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_close_period'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.close_period(text, text[], text) IS 'Publishes the numbers of a period (2026, 2026-Q4, 2026-10): of every metric in force, or of those named (name or name:variant), and returns how many. A metric with a date is published for the slice of that period, the others as a whole. A period is closed once; what changes later shows in ssot.restatements() and is accepted by ssot.accept_restatement. Locks as ssot.publish.';
+
+CREATE FUNCTION ssot.restatements(
+    OUT publication_id bigint, OUT period text, OUT metric text, OUT variant text, OUT version integer, OUT slice jsonb,
+    OUT published numeric, OUT now numeric, OUT difference numeric, OUT as_of timestamptz)
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT p.publication_id, p.period, p.metric, p.variant, p.version, p.slice, p.value, r.value, r.value - p.value, p.as_of
+  FROM ssot.publication AS p
+ CROSS JOIN LATERAL ssot.recompute(p.metric, p.variant, p.version, NULL, p.slice, NULL) AS r
+ WHERE p.period IS NOT NULL
+   AND NOT EXISTS (SELECT FROM ssot.publication AS l WHERE l.restates = p.publication_id)
+   AND p.slice IS NOT NULL
+   AND r.problem IS NULL
+   AND r.value IS DISTINCT FROM p.value
+ ORDER BY p.period, p.metric, p.variant, p.publication_id
+$$;
+COMMENT ON FUNCTION ssot.restatements() IS 'Numbers of closed periods that would come out otherwise today, by the version that they were published by: a late change, which somebody accepts with ssot.accept_restatement or has corrected. Numbers without a date are of the time of closing and are not restated.';
+
+CREATE FUNCTION ssot.accept_restatement(publication bigint, reason text)
+RETURNS bigint LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'ssot_accept_restatement'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.accept_restatement(bigint, text) IS 'Publishes what a number is today in the place of an earlier publication, which stays as it is, and returns the new one''s number. NULL does nothing. Errors: an unknown publication, or one that is restated already.';
+
+CREATE FUNCTION ssot.report_figure(metric text, system text, value numeric, as_of timestamptz, slice jsonb DEFAULT NULL,
+    variant text DEFAULT NULL, version integer DEFAULT NULL, note text DEFAULT NULL)
+RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_report_figure'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.report_figure(text, text, numeric, timestamptz, jsonb, text, integer, text) IS 'Registers a number that a system or dashboard reports, to be held against ours from then on (ssot.compare_figures), and returns its number. Errors: unknown metric, version, dimension or system.';
+
+CREATE FUNCTION ssot.compare_figures(
+    OUT figure_id bigint, OUT metric text, OUT variant text, OUT system text, OUT as_of timestamptz, OUT slice jsonb,
+    OUT reported numeric, OUT own numeric, OUT golden numeric, OUT difference numeric, OUT unexplained numeric, OUT problem text)
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT f.figure_id, f.metric, f.variant, f.system, f.as_of, f.slice, f.value, o.value, g.value, f.value - g.value,
+       f.value - o.value, coalesce(g.problem, o.problem)
+  FROM ssot.reported_figure AS f
+ CROSS JOIN LATERAL ssot.recompute(f.metric, f.variant, f.version, f.as_of, f.slice, f.system) AS o
+ CROSS JOIN LATERAL ssot.recompute(f.metric, f.variant, f.version, f.as_of, f.slice, NULL) AS g
+ ORDER BY f.figure_id
+$$;
+COMMENT ON FUNCTION ssot.compare_figures() IS 'Every reported figure beside what that system''s own records give (own) and what the company believes (golden), at the figure''s time; unexplained is what its own records do not give. problem says why one of them cannot be computed. Ask ssot.explain_difference with ''figure:<number>'' why they differ.';
+
+CREATE FUNCTION ssot.snapshot_metrics()
+RETURNS integer LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_snapshot_metrics'
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ssot.snapshot_metrics() IS 'Keeps the present value of every metric in force in ssot.metric_snapshot, and returns how many; for a schedule, once a day.';
+
+CREATE FUNCTION ssot.anomalies(
+    OUT metric text, OUT variant text, OUT taken_at timestamptz, OUT value numeric, OUT expected numeric,
+    OUT lowest numeric, OUT highest numeric, OUT compared bigint, OUT same_weekday boolean, OUT is_anomaly boolean)
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+WITH latest AS (
+    SELECT DISTINCT ON (s.metric, s.variant) s.*
+      FROM ssot.metric_snapshot AS s
+     ORDER BY s.metric, s.variant, s.taken_at DESC
+), earlier AS (
+    SELECT l.metric, l.variant, s.value,
+           extract(isodow FROM s.taken_at) = extract(isodow FROM l.taken_at) AS same_weekday
+      FROM latest AS l
+      JOIN ssot.metric_snapshot AS s USING (metric, variant)
+     WHERE s.taken_at < l.taken_at AND s.value IS NOT NULL
+), chosen AS (
+    SELECT e.metric, e.variant, e.value, c.weekdays >= 5 AS same_weekday
+      FROM earlier AS e
+      JOIN (SELECT x.metric, x.variant, count(*) FILTER (WHERE x.same_weekday) AS weekdays
+              FROM earlier AS x GROUP BY x.metric, x.variant) AS c USING (metric, variant)
+     WHERE e.same_weekday OR c.weekdays < 5
+), middle AS (
+    SELECT c.metric, c.variant, bool_and(c.same_weekday) AS same_weekday, count(*) AS compared,
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY c.value::double precision)::numeric AS median
+      FROM chosen AS c GROUP BY c.metric, c.variant
+), spread AS (
+    SELECT m.metric, m.variant, m.same_weekday, m.compared, m.median,
+           3 * 1.4826 * percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(c.value - m.median)::double precision)::numeric AS reach
+      FROM middle AS m
+      JOIN chosen AS c USING (metric, variant)
+     GROUP BY m.metric, m.variant, m.same_weekday, m.compared, m.median
+)
+SELECT l.metric, l.variant, l.taken_at, l.value, s.median, s.median - s.reach, s.median + s.reach, s.compared,
+       s.same_weekday, s.compared >= 5 AND (l.value IS NULL OR abs(l.value - s.median) > s.reach)
+  FROM latest AS l
+  JOIN spread AS s USING (metric, variant)
+ ORDER BY l.metric, l.variant
+$$;
+COMMENT ON FUNCTION ssot.anomalies() IS 'The latest snapshot of each metric beside the range that earlier ones let expect: their median, and three times 1.4826 times their median absolute deviation to both sides; those of the same weekday (in the session''s time zone) where there are five, else all. is_anomaly: outside that range, with five or more to compare.';
 
 -- end of II.6
 
@@ -2466,6 +2667,25 @@ SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_match_value_keys';
 COMMENT ON FUNCTION ssot.match_keys(text, text[]) IS 'The keys under which a value of a kind is brought together with others: two records are compared if they share one (or two, of classes that select too little alone). class says what the key is made of; the key itself is a hash. No rows where the value is null or says nothing. For a value of several columns, such as given and family name. Errors: an unknown kind (42704).';
 
+CREATE FUNCTION ssot.watch(entity regclass, every interval DEFAULT '1 minute')
+RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_watch';
+COMMENT ON FUNCTION ssot.watch(regclass, interval) IS 'Has the entity reconciled shortly after a change: when triggers have noted a change of a source (ssot.set_reading), when an entity that it refers to was written, and, if it has sources without change capture, every so often. With pg_cron in this database a job of yours starts the worker (one per role and database); otherwise keep CALL ssot.watch_all() running in a session. Sources without change capture or watermark are read in full each time. You must own the table.';
+
+CREATE FUNCTION ssot.unwatch(entity regclass)
+RETURNS boolean
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_unwatch';
+COMMENT ON FUNCTION ssot.unwatch(regclass) IS 'Ends ssot.watch of the entity; false if it was not watched. Your pg_cron job ends with the last entity that you watch.';
+
+CREATE PROCEDURE ssot.watch_all(poll interval DEFAULT '1 second', run_for interval DEFAULT NULL)
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'ssot_watch_all';
+COMMENT ON PROCEDURE ssot.watch_all(interval, interval) IS 'The worker of ssot.watch: looks every poll what is due among the watched entities whose tables your role owns, reconciles it, and commits after each. A failure is recorded in ssot.reconcile_run and tried again after 2, 4, ... 64 seconds; the others go on. Ends after run_for, or when it is cancelled (NULL). Several workers do no harm. Cannot run inside a transaction block.';
+
 -- end of II.7
 
 
@@ -2560,6 +2780,10 @@ REVOKE ALL ON FUNCTION
     ssot.refresh_metrics()
 FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.grant_metric(text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ssot.publish(text, timestamptz, jsonb, integer, text, text), ssot.close_period(text, text[], text),
+    ssot.accept_restatement(bigint, text), ssot.report_figure(text, text, numeric, timestamptz, jsonb, text, integer, text),
+    ssot.snapshot_metrics() FROM PUBLIC;
+GRANT SELECT ON ssot.publication, ssot.reported_figure, ssot.metric_snapshot TO PUBLIC;
 GRANT SELECT ON ssot.calendar, ssot.definition_version, ssot.signature, ssot.used_definition, ssot.dictionary, ssot.decertified TO PUBLIC;
 
 -- end of II.8
