@@ -743,7 +743,7 @@ CREATE TYPE ssot.cause AS (
     sentence     text
 );
 COMMENT ON TYPE ssot.cause IS 'What ssot.explain_difference returns: one cause of a difference.';
-COMMENT ON COLUMN ssot.cause.axis IS 'definition, timing, hierarchy or quality; timing and quality where the past of a side is not known';
+COMMENT ON COLUMN ssot.cause.axis IS 'definition, timing, hierarchy or quality; timing and quality where the past of a side is not known; reported for what a published or reported number says and its records do not give';
 COMMENT ON COLUMN ssot.cause.cause IS 'The cause within its axis: a field that differs, records only in one system, duplicates, quarantined rows, records that cannot answer, the net of families';
 COMMENT ON COLUMN ssot.cause.field IS 'The field that differs; null where no single one does';
 COMMENT ON COLUMN ssot.cause.contribution IS 'What it adds to the difference right - left; the contributions add up exactly';
@@ -2386,7 +2386,7 @@ CREATE FUNCTION ssot.explain_difference(
     right_as_of timestamptz DEFAULT NULL)
 RETURNS SETOF ssot.cause
 LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'ssot_explain_difference';
-COMMENT ON FUNCTION ssot.explain_difference(text, text, text, text, text[], jsonb, text, text, integer, integer, timestamptz, timestamptz) IS 'Why two numbers of one metric differ: one row per cause, adding up exactly to right - left. left and right: a system (its own rows, its latest data) or golden, each by the version in force or by left_variant, left_version, left_as_of and the same of the right. method bridge turns definition, timing, hierarchy and quality from the left''s to the right''s one after the other, in_order if given; shapley takes the mean over all orders, rounded to the unit''s decimals by largest remainder, with the least and most over orders. A metric that is no sum or count is divided by evaluation: quality is one cause then. Errors: an unknown metric, system or version; a system that maps no field of the measure; a time before its first run (SS003).';
+COMMENT ON FUNCTION ssot.explain_difference(text, text, text, text, text[], jsonb, text, text, integer, integer, timestamptz, timestamptz) IS 'Why two numbers of one metric differ: one row per cause, adding up exactly to right - left. left and right: a system (its own rows, its latest data), golden, publication:<number> or figure:<number> (a reported figure), each by the version in force or by left_variant, left_version, left_as_of and the same of the right. method bridge turns definition, timing, hierarchy and quality from the left''s to the right''s one after the other, in_order if given; shapley takes the mean over all orders, rounded to the unit''s decimals by largest remainder, with the least and most over orders. A metric that is no sum or count is divided by evaluation: quality is one cause then. Errors: an unknown metric, system or version; a system that maps no field of the measure; a time before its first run (SS003).';
 
 CREATE FUNCTION ssot.publish(metric text, as_of timestamptz DEFAULT NULL, slice jsonb DEFAULT NULL,
     version integer DEFAULT NULL, variant text DEFAULT NULL, reason text DEFAULT NULL)

@@ -72,6 +72,15 @@ SELECT ssot.accept_restatement(-1, 'none'); -- ERROR
 SELECT ssot.report_figure('pb sales', 'pb_shop', 1000, ssot.stable_until('pb.sale'), note => 'shop dashboard') AS figure,
        ssot.report_figure('pb sales', 'pb_bi', 990, ssot.stable_until('pb.sale')) AS other \gset
 SELECT f.metric, f.system, f.reported, f.own, f.golden IS NULL AS no_golden, f.unexplained, f.problem IS NOT NULL AS problem FROM ssot.compare_figures() AS f;
+-- Why they differ: what no records give is a row of its own
+SELECT axis, cause, contribution, sentence FROM ssot.explain_difference('pb sales', 'golden', 'figure:' || :figure);
+SELECT axis, cause, contribution FROM ssot.explain_difference('pb sales', 'figure:' || :other, 'pb_shop');
+SELECT axis, cause, contribution FROM ssot.explain_difference('pb sales', 'publication:' || :first, 'publication:' || :first);
+SELECT sum(contribution) = (SELECT value FROM ssot.metric('pb sales', version => 1)) - 600 AS exact
+FROM ssot.explain_difference('pb sales', 'publication:' || :first, 'golden', right_version => 1);
+SELECT axis, cause, contribution FROM ssot.explain_difference('pb sales', 'publication:' || :first, 'publication:' || :sliced); -- ERROR
+SELECT axis, cause, contribution FROM ssot.explain_difference('pb by region', 'publication:' || :first, 'golden'); -- ERROR
+SELECT axis, cause, contribution FROM ssot.explain_difference('pb sales', 'publication:-1', 'golden'); -- ERROR
 SELECT ssot.report_figure('pb sales', 'nobody', 1, '2026-12-01'); -- ERROR
 SELECT ssot.report_figure('pb sales', 'pb_bi', NULL, '2026-12-01'); -- ERROR
 

@@ -10,6 +10,8 @@
 #include "dictionary/explain_story.h"
 #include "dictionary/metric_ask.h"
 #include "dictionary/metric_store.h"
+#include "dictionary/publish.h"
+#include "dictionary/records.h"
 #include "dictionary/system_time.h"
 #include "entity/declare.h"
 
@@ -105,8 +107,8 @@ read_game(FunctionCallInfo fcinfo, SsotGame *game)
 /* ---- the sides ------------------------------------------------------------ */
 
 /*
- * A side's own records. A golden side that names no time is read as it is, and its
- * time is the other side's.
+ * A side's own records. A golden side that names no time, or one after which
+ * nothing was written, is read as it is, and its time is the other side's.
  */
 static void
 open_side(SsotSide *side, int own, bool has_time, TimestampTz t)
@@ -115,6 +117,8 @@ open_side(SsotSide *side, int own, bool has_time, TimestampTz t)
 
 	if (side->system == NULL)
 	{
+		if (has_time && t >= ssot_last_write(ssot_metric_entities(side->metric)))
+			has_time = false;
 		side->time = ssot_read_golden(side->metric, reading, has_time, t);
 		side->has_time = has_time;
 		return;
@@ -147,6 +151,46 @@ open_other(SsotSide *side, int own, const SsotSide *other)
 	return true;
 }
 
+/* The number after "publication:" or "figure:"; false if the name has no such prefix. */
+static bool
+numbered(const char *name, const char *prefix, int64 *number)
+{
+	size_t		length = strlen(prefix);
+
+	if (strncmp(name, prefix, length) != 0)
+		return false;
+	*number = pg_strtoint64(name + length);
+	return true;
+}
+
+/*
+ * A publication or a reported figure: the definition, time and slice are its own. A
+ * figure of a system without records, such as a dashboard, is held against golden
+ * records.
+ */
+static void
+read_published(SsotSide *side, SsotPublished *published, const char *metric, int own)
+{
+	if (strcmp(published->metric, metric) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" is a number of metric \"%s\", not of \"%s\"", side->label,
+						published->metric, metric)));
+	if (published->value == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" has no value", side->label)));
+	side->metric = ssot_metric_exact(published->metric, published->variant, published->version);
+	side->reported = published->value;
+	side->slice = published->slice;
+	side->system = published->system;
+	if (side->system != NULL &&
+		ssot_records_open(ssot_entity_load(ssot_scope_relation(side->metric->scope, 0)->relid, false),
+						  side->system, DT_NOEND) == NULL)
+		side->system = NULL;
+	open_side(side, own, true, published->as_of);
+}
+
 static void
 read_side(FunctionCallInfo fcinfo, SsotSide *side, const char *metric, int own)
 {
@@ -154,6 +198,7 @@ read_side(FunctionCallInfo fcinfo, SsotSide *side, const char *metric, int own)
 	char	   *variant = ssot_text_arg(fcinfo, ARG_LEFT_VARIANT + own);
 	bool		has_time = !PG_ARGISNULL(ARG_LEFT_AS_OF + own);
 	TimestampTz time = has_time ? PG_GETARG_TIMESTAMPTZ(ARG_LEFT_AS_OF + own) : DT_NOEND;
+	int64		number;
 
 	if (name == NULL)
 		ereport(ERROR,
@@ -161,6 +206,16 @@ read_side(FunctionCallInfo fcinfo, SsotSide *side, const char *metric, int own)
 				 errmsg("neither side may be null"),
 				 errhint("A side is a system, \"golden\", \"publication:<number>\" or \"figure:<number>\".")));
 	side->label = name;
+	if (numbered(name, "publication:", &number))
+	{
+		read_published(side, ssot_publication(number), metric, own);
+		return;
+	}
+	if (numbered(name, "figure:", &number))
+	{
+		read_published(side, ssot_reported_figure(number), metric, own);
+		return;
+	}
 	side->system = strcmp(name, "golden") == 0 ? NULL : name;
 	if (variant == NULL && side->system != NULL)
 		variant = ssot_used_variant(side->system, metric);
@@ -171,6 +226,62 @@ read_side(FunctionCallInfo fcinfo, SsotSide *side, const char *metric, int own)
 }
 
 /* ---- the answer ----------------------------------------------------------- */
+
+static bool
+same_slice(Jsonb *a, Jsonb *b)
+{
+	return (a == NULL) == (b == NULL) &&
+		(a == NULL || compareJsonbContainers(&a->root, &b->root) == 0);
+}
+
+/* The slice asked for, or that of a published side; two numbers are of one slice. */
+static Jsonb *
+slice_of(const SsotSide *sides, Jsonb *asked)
+{
+	Jsonb	   *slice = asked;
+
+	for (int own = 0; own < 2 && slice == NULL; own++)
+		if (sides[own].reported != NULL)
+			slice = sides[own].slice;
+	for (int own = 0; own < 2; own++)
+		if (sides[own].reported != NULL && !same_slice(sides[own].slice, slice))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("\"%s\" is a number of another slice", sides[own].label),
+					 errhint("Compare numbers of one slice; see the column slice of ssot.publication and ssot.reported_figure.")));
+	return slice;
+}
+
+/*
+ * What a side reported and its records do not give is a cause of its own, hidden in
+ * no other: left, what they give less what it says; right, the other way round.
+ */
+static void
+add_reported(const SsotSide *sides, SsotExplained *explained)
+{
+	if (strcmp(sides[0].label, sides[1].label) == 0)
+		return;
+	for (int own = 0; own < 2; own++)
+	{
+		SsotCause  *cause;
+		Numeric		missed;
+
+		if (sides[own].reported == NULL || explained->value[own] == NULL)
+			continue;
+		missed = own == 0 ? ssot_subtract(explained->value[0], sides[0].reported) :
+			ssot_subtract(sides[1].reported, explained->value[1]);
+		if (ssot_is_zero(missed))
+			continue;
+		cause = palloc0(sizeof(SsotCause));
+		cause->axis = SSOT_QUALITY;
+		cause->kind = SSOT_CAUSE_REPORTED;
+		cause->side = own;
+		cause->whose = sides[own].label;
+		cause->entities = -1;
+		cause->contribution = cause->minimum = cause->maximum = missed;
+		explained->causes = lappend(explained->causes, cause);
+	}
+}
 
 Datum
 ssot_explain_difference(PG_FUNCTION_ARGS)
@@ -192,9 +303,11 @@ ssot_explain_difference(PG_FUNCTION_ARGS)
 		read_side(fcinfo, &sides[own], metric, own);
 	for (int own = 0; own < 2; own++)
 		game.tied |= !open_other(&sides[own], own, &sides[1 - own]);
-	slices = ssot_slices(PG_ARGISNULL(ARG_SLICE) ? NULL : PG_GETARG_JSONB_P(ARG_SLICE), sides[0].metric);
+	slices = ssot_slices(slice_of(sides, PG_ARGISNULL(ARG_SLICE) ? NULL : PG_GETARG_JSONB_P(ARG_SLICE)),
+						 sides[0].metric);
 	level = ssot_search_path_begin();
 	explained = ssot_explain(sides, &game, slices);
+	add_reported(sides, explained);
 	ssot_settings_end(level);
 	ssot_tell(fcinfo, sides, &game, explained);
 	PG_RETURN_NULL();

@@ -18,6 +18,7 @@ typedef struct SsotSide
 	SsotMetricReading reading[2];	/* its records at the left's and the
 									 * right's T */
 	Numeric		reported;		/* what was published or reported, or NULL */
+	Jsonb	   *slice;			/* of that */
 } SsotSide;
 
 typedef struct SsotExplained

@@ -27,7 +27,7 @@ static const char *const cause_names[] = {
 	"quarantined in",
 	"undecided match",
 	"family net",
-	"reported"
+	"not reproduced in"
 };
 
 static bool
@@ -85,7 +85,7 @@ reason(const SsotSide *sides, const SsotGame *game, const SsotCause *cause)
 		case SSOT_CAUSE_FAMILY:
 			return psprintf("the net of %s that the sides hold at different levels", records(cause->entities));
 		case SSOT_CAUSE_REPORTED:
-			return psprintf("%s reported a figure that its records do not give", own->label);
+			return psprintf("what %s says and its records do not give", own->label);
 		case SSOT_CAUSE_WHOLE:
 			break;
 	}
@@ -160,7 +160,8 @@ ssot_tell(FunctionCallInfo fcinfo, const SsotSide *sides, const SsotGame *game,
 		Datum		values[COLUMNS];
 		bool		nulls[COLUMNS] = {false};
 
-		values[0] = CStringGetTextDatum(cause->kind == SSOT_CAUSE_WHOLE && cause->axis == SSOT_TIMING && game->tied ?
+		values[0] = CStringGetTextDatum(cause->kind == SSOT_CAUSE_REPORTED ? "reported" :
+										cause->kind == SSOT_CAUSE_WHOLE && cause->axis == SSOT_TIMING && game->tied ?
 										"timing and quality" : ssot_axis_name(cause->axis));
 		values[1] = CStringGetTextDatum(cause_name(game, cause));
 		nulls[2] = cause->field == NULL;
