@@ -101,7 +101,7 @@ DELETE FROM ssot.publication;
 DELETE FROM ssot.reported_figure;
 DROP SCHEMA metrics CASCADE;
 DROP SCHEMA metrics_as_of CASCADE;
-DELETE FROM ssot.metric_version WHERE metric LIKE 'pb %';
+DELETE FROM ssot.definition_version WHERE definition LIKE 'pb %';
 SELECT ssot.unregister_entity('pb.sale', true), ssot.unregister_entity('pb.region', true);
 DROP SCHEMA pb CASCADE;
 SELECT ssot.drop_system('pb_shop'), ssot.drop_system('pb_bi');
