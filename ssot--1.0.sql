@@ -1882,6 +1882,13 @@ SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_reject_match';
 COMMENT ON FUNCTION ssot.reject_match(regclass, text, text, text) IS 'Two system records (''crm:K1'') are different things. It is remembered for ever (ssot.link_decision), survives new models, and outranks keys. If both are in one golden record, record_b leaves it as by ssot.split; call that to say which others leave too. Rights and locks as for ssot.split; where one of them has no golden record you must own the table. A null reason stands for that of the setting ssot.reason.';
 
+CREATE FUNCTION ssot.find_matches(entity regclass, record jsonb, threshold double precision DEFAULT NULL, most integer DEFAULT 10,
+    OUT id text, OUT probability double precision, OUT weight double precision, OUT record text, OUT evidence jsonb)
+RETURNS SETOF record
+LANGUAGE C STABLE ROWS 10
+AS 'MODULE_PATHNAME', 'ssot_find_matches';
+COMMENT ON FUNCTION ssot.find_matches(regclass, jsonb, double precision, integer) IS 'Golden records like one that is not there yet, the most probable first: {"name": "Acme Intl", "phone": "030 1234567"}, by the fields that ssot.set_matching compares. threshold: the smallest probability (null: that of review); most: so many rows. record is the system record that is like it, evidence how well each comparison agrees (no values). Of a key that very many records share only some are looked at. Shows records that the caller may read and that are not retired. Errors: a field that is not compared (42703); nothing learnt yet (55000). Takes no lock.';
+
 CREATE FUNCTION ssot.explain_match(entity regclass, record_a text, record_b text,
     OUT step integer, OUT comparison text, OUT kind text, OUT value_a text, OUT value_b text,
     OUT level text, OUT weight double precision, OUT total double precision, OUT probability double precision)

@@ -281,7 +281,7 @@ create_linker(const SsotEntity *entity, const SsotIngest *ingest)
 												  ALLOCSET_DEFAULT_SIZES);
 	linker->pair_capacity = linker->node_capacity;
 	linker->pairs = MemoryContextAllocHuge(CurrentMemoryContext,
-										   sizeof(SsotPair) * linker->pair_capacity);
+										   sizeof(SsotWeightedPair) * linker->pair_capacity);
 	linker->id_desc = ssot_id_desc(entity);
 	linker->groups = tuplestore_begin_heap(true, false, work_mem);
 	linker->seen = tuplestore_begin_heap(true, false, work_mem);

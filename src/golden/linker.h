@@ -31,7 +31,7 @@ typedef struct Linker
 	int64		token_capacity;
 	MemoryContext token_context;	/* of their texts; gone once they are
 									 * paired */
-	SsotPair   *pairs;
+	SsotWeightedPair *pairs;
 	int64		npairs;
 	int64		pair_capacity;
 	int64		first_follower; /* pairs from here on: what people wrote

@@ -14,6 +14,7 @@
 #include "common/owner.h"
 #include "common/query.h"
 #include "common/settings.h"
+#include "golden/find_matches.h"
 #include "golden/match_model.h"
 #include "golden/relink.h"
 #include "golden/unit.h"
@@ -117,17 +118,9 @@ read_texts(const SsotEntity *entity, Datum names, Asked *asked)
 static SsotMatchRules *
 require_model(const SsotEntity *entity)
 {
-	SsotMatchRules *rules = ssot_matching_load(entity);
-
 	ssot_require_select(ssot_companion_oid(entity->source_table));
 	ssot_require_select(ssot_companion_oid(entity->match_table));
-	if (rules == NULL || rules->model_id == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("nothing was learnt yet about the records of \"%s\"", entity->name),
-				 errhint(rules == NULL ? "Call ssot.set_matching, then ssot.reconcile." :
-						 "Call ssot.reconcile: the first run learns from the records.")));
-	return rules;
+	return ssot_require_matching(entity);
 }
 
 /* The records of the array, ready to be weighed. */

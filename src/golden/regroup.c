@@ -28,9 +28,9 @@ ssot_linker_pair(Linker *linker, int a, int b)
 	if (linker->npairs == linker->pair_capacity)
 	{
 		linker->pair_capacity *= 2;
-		linker->pairs = repalloc_huge(linker->pairs, sizeof(SsotPair) * linker->pair_capacity);
+		linker->pairs = repalloc_huge(linker->pairs, sizeof(SsotWeightedPair) * linker->pair_capacity);
 	}
-	linker->pairs[linker->npairs++] = (SsotPair)
+	linker->pairs[linker->npairs++] = (SsotWeightedPair)
 	{
 		a, b, 1.0
 	};

@@ -35,7 +35,7 @@ typedef struct Rings
 	SsotLateRow *rows;
 	List	   *indexes;		/* names of unique indexes seen */
 	StringInfoData clear;		/* "email = NULL, code = NULL" */
-	SsotPair   *waits;			/* a waits for b */
+	SsotWeightedPair *waits;	/* a waits for b */
 	int64		nwaits;
 	int64		capacity;
 } Rings;
@@ -87,10 +87,10 @@ take_wait(TupleTableSlot *slot, void *arg)
 	if (rings->nwaits == rings->capacity)
 	{
 		rings->capacity = Max(64, 2 * rings->capacity);
-		rings->waits = rings->waits == NULL ? palloc(sizeof(SsotPair) * rings->capacity) :
-			repalloc_huge(rings->waits, sizeof(SsotPair) * rings->capacity);
+		rings->waits = rings->waits == NULL ? palloc(sizeof(SsotWeightedPair) * rings->capacity) :
+			repalloc_huge(rings->waits, sizeof(SsotWeightedPair) * rings->capacity);
 	}
-	rings->waits[rings->nwaits++] = (SsotPair)
+	rings->waits[rings->nwaits++] = (SsotWeightedPair)
 	{
 		DatumGetInt32(slot->tts_values[0]), DatumGetInt32(slot->tts_values[1]), 1.0
 	};

@@ -26,7 +26,7 @@ find_root(int *parent, int i)
 }
 
 void
-ssot_cluster(int n, const SsotPair *pairs, int64 npairs, double min_weight, int *cluster)
+ssot_cluster(int n, const SsotWeightedPair *pairs, int64 npairs, double min_weight, int *cluster)
 {
 	for (int i = 0; i < n; i++)
 		cluster[i] = i;
