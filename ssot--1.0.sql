@@ -1889,6 +1889,25 @@ LANGUAGE C STABLE ROWS 10
 AS 'MODULE_PATHNAME', 'ssot_find_matches';
 COMMENT ON FUNCTION ssot.find_matches(regclass, jsonb, double precision, integer) IS 'Golden records like one that is not there yet, the most probable first: {"name": "Acme Intl", "phone": "030 1234567"}, by the fields that ssot.set_matching compares. threshold: the smallest probability (null: that of review); most: so many rows. record is the system record that is like it, evidence how well each comparison agrees (no values). Of a key that very many records share only some are looked at. Shows records that the caller may read and that are not retired. Errors: a field that is not compared (42703); nothing learnt yet (55000). Takes no lock.';
 
+CREATE FUNCTION ssot.guard_source(entity regclass, source text, action text DEFAULT 'refuse', threshold double precision DEFAULT NULL)
+RETURNS void
+LANGUAGE C
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_guard_source';
+COMMENT ON FUNCTION ssot.guard_source(regclass, text, text, double precision) IS 'Puts a trigger on the table of a source that weighs each new row against the golden records, as ssot.find_matches does: from the probability threshold on (null: that of match now) action refuse raises an error (23505) that names the record, flag a warning. Rows written under ssot.write_mode = ''load'', rows that the mapping cannot read, and rows that come before a model was learnt are not judged. You must own the entity''s table, and need TRIGGER on the source''s. Calling it again replaces the trigger.';
+
+CREATE FUNCTION ssot.unguard_source(entity regclass, source text)
+RETURNS void
+LANGUAGE C STRICT
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_unguard_source';
+COMMENT ON FUNCTION ssot.unguard_source(regclass, text) IS 'Takes the trigger of ssot.guard_source away. NULL does nothing.';
+
+CREATE FUNCTION ssot.guard_insert()
+RETURNS trigger LANGUAGE C
+AS 'MODULE_PATHNAME', 'ssot_guard_insert';
+COMMENT ON FUNCTION ssot.guard_insert() IS 'Trigger that ssot.guard_source puts on a source''s table.';
+
 CREATE FUNCTION ssot.explain_match(entity regclass, record_a text, record_b text,
     OUT step integer, OUT comparison text, OUT kind text, OUT value_a text, OUT value_b text,
     OUT level text, OUT weight double precision, OUT total double precision, OUT probability double precision)
@@ -2756,6 +2775,9 @@ REVOKE ALL ON FUNCTION
     ssot.split(regclass, text, text[], text),
     ssot.retire(regclass, text, text),
     ssot.restore(regclass, text, text),
+    ssot.guard_source(regclass, text, text, double precision),
+    ssot.unguard_source(regclass, text),
+    ssot.guard_insert(),
     ssot.confirm_match(regclass, text, text, text),
     ssot.reject_match(regclass, text, text, text),
     ssot.set_matching(regclass, jsonb, double precision, double precision, integer, boolean),

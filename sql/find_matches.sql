@@ -39,8 +39,36 @@ INSERT INTO fm_bronze.account VALUES (2000, 'Massive Dynamic Corp.', 'Boston', '
 SELECT golden_changed FROM ssot.reconcile('fm.customer') WHERE source = '(golden)';
 SELECT f.record FROM ssot.find_matches('fm.customer', '{"name": "massive dynamic", "phone": "617 555 1234"}', threshold => 0.01) AS f;
 
+-- A source that asks before it takes a new row
+SELECT ssot.guard_source('fm.customer', 'account');
+INSERT INTO fm_bronze.account VALUES (3000, 'ACME Intl.', NULL, '030 1007919'); -- ERROR
+INSERT INTO fm_bronze.account VALUES (3001, 'Nobody Like It', 'Rome', '+39 06 999999');
+BEGIN;
+SET LOCAL ssot.write_mode = 'load';
+INSERT INTO fm_bronze.account VALUES (3002, 'ACME Intl.', NULL, '030 1007919');
+ROLLBACK;
+SELECT ssot.guard_source('fm.customer', 'account', action => 'flag', threshold => 0.5);
+BEGIN;
+INSERT INTO fm_bronze.account VALUES (3003, 'ACME Intl.', NULL, '030 1007919');
+ROLLBACK;
+SELECT ssot.guard_source('fm.customer', 'account', action => 'shout'); -- ERROR
+-- whoever inserts needs no rights of ours, and sees which record it is, no more
+CREATE ROLE regress_fm_writer;
+GRANT USAGE ON SCHEMA fm_bronze TO regress_fm_writer;
+GRANT INSERT ON fm_bronze.account TO regress_fm_writer;
+SELECT ssot.guard_source('fm.customer', 'account');
+SET ROLE regress_fm_writer;
+INSERT INTO fm_bronze.account VALUES (3004, 'ACME Intl.', NULL, '030 1007919'); -- ERROR
+RESET ROLE;
+SELECT ssot.unguard_source('fm.customer', 'account');
+BEGIN;
+INSERT INTO fm_bronze.account VALUES (3005, 'ACME Intl.', NULL, '030 1007919');
+ROLLBACK;
+DROP OWNED BY regress_fm_writer;
+DROP ROLE regress_fm_writer;
+
 -- What is asked wrongly
-SELECT * FROM ssot.find_matches('fm.customer', '{"nmae": "Acme"}'); -- ERROR
+SELECT * FROM ssot.find_matches('fm.customer', '{"nom": "Acme"}'); -- ERROR
 SELECT * FROM ssot.find_matches('fm.customer', '["Acme"]'); -- ERROR
 SELECT * FROM ssot.find_matches('fm.customer', '{"name": "Acme"}', threshold => 1); -- ERROR
 SELECT * FROM ssot.find_matches('fm.customer', NULL); -- ERROR
