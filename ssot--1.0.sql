@@ -1850,7 +1850,7 @@ RETURNS void
 LANGUAGE C
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_unset_matching';
-COMMENT ON FUNCTION ssot.unset_matching(regclass) IS 'Ends matching: runs join records by keys, links and decisions only. Models and waiting pairs are forgotten, what people decided is not. You must own the entity''s table.';
+COMMENT ON FUNCTION ssot.unset_matching(regclass) IS 'Ends matching: runs join records by keys, links and decisions only, and the next one takes apart what matching joined. Models and waiting pairs are forgotten, what people decided is not. You must own the entity''s table.';
 
 CREATE VIEW ssot.match_review AS
 SELECT p.entity, p.record_a, p.record_b, 1 / (1 + pg_catalog.power(2, -p.weight)) AS probability,

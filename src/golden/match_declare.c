@@ -4,8 +4,10 @@
  *
  * Declaring writes one row and does nothing else: the next run finds that the
  * version in force is not the one under which records were matched last, and
- * matches all of them anew. A model that was learnt from other comparisons is
- * of no use; thresholds do not concern it.
+ * matches all of them anew. Where matching was ended, the next run finds what
+ * matching has kept (customer_match), links all records without matching and
+ * forgets that. A model that was learnt from other comparisons is of no use;
+ * thresholds do not concern it.
  *
  * Locks: the entity's row in ssot.entity, as every declaration.
  */

@@ -171,10 +171,23 @@ ssot_matched_gather(const Linker *linker, const SsotUnits *units, SsotMatchSet *
 
 /* ---- writing ------------------------------------------------------------- */
 
+SsotMatchRules *
+ssot_matching_in_force(const SsotEntity *entity)
+{
+	SsotMatchRules *rules = ssot_matching_load(entity);
+	SsotStatement statement = {.sql = ssot_sql("SELECT true FROM %T LIMIT 1", entity->match_table)};
+	Datum		value;
+	bool		isnull;
+
+	if (rules == NULL && ssot_statement_one(&statement, 1, &value, &isnull))
+		rules = palloc0(sizeof(SsotMatchRules));
+	return rules;
+}
+
 bool
 ssot_matching_pending(const SsotEntity *entity)
 {
-	SsotMatchRules *rules = ssot_matching_load(entity);
+	SsotMatchRules *rules = ssot_matching_in_force(entity);
 
 	return rules != NULL && !rules->applied;
 }

@@ -67,7 +67,7 @@ typedef struct SsotMatcher SsotMatcher;
 void
 ssot_matcher_begin(Linker *linker)
 {
-	SsotMatchRules *rules = ssot_matching_load(linker->entity);
+	SsotMatchRules *rules = ssot_matching_in_force(linker->entity);
 	SsotMatcher *matcher;
 
 	if (rules == NULL)

@@ -53,6 +53,12 @@ extern void ssot_matcher_cluster(Linker *linker, int *cluster);
 extern void ssot_matched_gather(const Linker *linker, const SsotUnits *units, SsotMatchSet *set,
 								int ncompared, List *waiting, SsotMatched *out);
 
+/*
+ * match_keep.c: the rules to match by; NULL: none. Where matching has ended but
+ * what it joined still is, rules that compare nothing and were not applied yet.
+ */
+extern SsotMatchRules *ssot_matching_in_force(const SsotEntity *entity);
+
 /* match_keep.c: must all records be matched anew, without anything new in them? */
 extern bool ssot_matching_pending(const SsotEntity *entity);
 
