@@ -1908,6 +1908,14 @@ RETURNS trigger LANGUAGE C
 AS 'MODULE_PATHNAME', 'ssot_guard_insert';
 COMMENT ON FUNCTION ssot.guard_insert() IS 'Trigger that ssot.guard_source puts on a source''s table.';
 
+CREATE FUNCTION ssot.train_matching(entity regclass, apply boolean DEFAULT false,
+    OUT change text, OUT record_a text, OUT record_b text, OUT weight double precision)
+RETURNS SETOF record
+LANGUAGE C STRICT
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ssot_train_matching';
+COMMENT ON FUNCTION ssot.train_matching(regclass, boolean) IS 'Learns a new model from the records as they are, and shows what it would change: joined (record_b would come to record_a) or parted (it would leave it), with the weight under the model that has them together. Nothing is changed unless apply is true: then the new model is in force, and the next run matches everything by it. What people decided holds under any model, and is not asked here. You must own the entity''s table. Locks the entity against runs and declarations. NULL in: no rows.';
+
 CREATE FUNCTION ssot.explain_match(entity regclass, record_a text, record_b text,
     OUT step integer, OUT comparison text, OUT kind text, OUT value_a text, OUT value_b text,
     OUT level text, OUT weight double precision, OUT total double precision, OUT probability double precision)
@@ -2776,6 +2784,7 @@ REVOKE ALL ON FUNCTION
     ssot.retire(regclass, text, text),
     ssot.restore(regclass, text, text),
     ssot.guard_source(regclass, text, text, double precision),
+    ssot.train_matching(regclass, boolean),
     ssot.unguard_source(regclass, text),
     ssot.guard_insert(),
     ssot.confirm_match(regclass, text, text, text),

@@ -39,6 +39,18 @@ INSERT INTO fm_bronze.account VALUES (2000, 'Massive Dynamic Corp.', 'Boston', '
 SELECT golden_changed FROM ssot.reconcile('fm.customer') WHERE source = '(golden)';
 SELECT f.record FROM ssot.find_matches('fm.customer', '{"name": "massive dynamic", "phone": "617 555 1234"}', threshold => 0.01) AS f;
 
+-- Learning anew: nothing would change while the data is as it was.
+SELECT * FROM ssot.train_matching('fm.customer');
+SELECT m.version, m.model_id = (SELECT min(l.model_id) FROM ssot.match_model AS l WHERE l.entity = m.entity) AS "as it was"
+  FROM ssot.matching AS m WHERE m.entity = 'fm.customer';
+BEGIN;
+SELECT count(*) AS changes FROM ssot.train_matching('fm.customer', apply => true);
+SELECT m.version, m.model_id = (SELECT max(l.model_id) FROM ssot.match_model AS l WHERE l.entity = m.entity) AS "the new one",
+       m.applied = m.version AS applied FROM ssot.matching AS m WHERE m.entity = 'fm.customer';
+SELECT golden_changed FROM ssot.reconcile('fm.customer') WHERE source = '(golden)';
+SELECT m.applied = m.version AS applied FROM ssot.matching AS m WHERE m.entity = 'fm.customer';
+ROLLBACK;
+
 -- A source that asks before it takes a new row
 SELECT ssot.guard_source('fm.customer', 'account');
 INSERT INTO fm_bronze.account VALUES (3000, 'ACME Intl.', NULL, '030 1007919'); -- ERROR

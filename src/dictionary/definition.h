@@ -56,7 +56,7 @@ extern void ssot_definition_keep(SsotDefinition *definition);
 extern char *ssot_definition_lock(SsotVersionName *version);
 
 /*
- * Approve a version if it has all the signatures that it needs, of which one is not
+ * approve.c: approve a version if it has all the signatures that it needs, of which one is not
  * its author's: put it in force, end its predecessor, and if it is a metric make its
  * views. Returns whether it is approved. The version is locked.
  */

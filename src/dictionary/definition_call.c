@@ -483,6 +483,10 @@ ssot_use_definition(PG_FUNCTION_ARGS)
 	char	   *variant = ssot_text_arg(fcinfo, 2);
 	Datum		args[4];
 
+	if (system == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("the system must not be null")));
 	ssot_require_system(system, "system");
 	require_variant(name, variant);
 	args[0] = CStringGetTextDatum(system);

@@ -182,6 +182,15 @@ ssot_compare_parse(const SsotEntity *entity, Jsonb *compare, int *count)
 	return all;
 }
 
+static SsotQuery new_version_query = {
+	.sql =
+	"UPDATE ssot.matching AS m\n"
+	"SET version = m.version + 1\n"
+	"WHERE m.entity = $1",
+	.nargs = 1,
+	.argtypes = {TEXTOID}
+};
+
 /* ---- reading and writing ------------------------------------------------- */
 
 SsotMatchRules *
@@ -238,6 +247,15 @@ ssot_match_model_keep(const SsotEntity *entity, bytea *model, int64 records)
 	args[1] = id;
 	ssot_config_run(&use_model_query, args, NULL);
 	return DatumGetInt64(id);
+}
+
+void
+ssot_match_model_replace(const SsotEntity *entity, bytea *model, int64 records)
+{
+	Datum		arg = CStringGetTextDatum(entity->name);
+
+	ssot_match_model_keep(entity, model, records);
+	ssot_config_run(&new_version_query, &arg, NULL);
 }
 
 void

@@ -50,6 +50,9 @@ extern bytea *ssot_match_model_load(const SsotEntity *entity, int64 model_id);
 /* Keep a new model and put it in force; returns its number. */
 extern int64 ssot_match_model_keep(const SsotEntity *entity, bytea *model, int64 records);
 
+/* The same, in place of another model: the next run matches everything anew. */
+extern void ssot_match_model_replace(const SsotEntity *entity, bytea *model, int64 records);
+
 /* All records were matched under this version of the rules. */
 extern void ssot_matching_applied(const SsotEntity *entity, int64 version);
 
