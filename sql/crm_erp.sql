@@ -4,6 +4,7 @@
 \set data :source '/test/data/crm_erp'
 \set load :data '/load.sql'
 \set declare :data '/declare.sql'
+\set marketing :data '/marketing.sql'
 \set home :DBNAME
 CREATE DATABASE regress_crm_erp;
 \c regress_crm_erp
@@ -220,6 +221,50 @@ SELECT b.gender AS before, n.gender AS now
  WHERE n.crm_number = 11022;
 SELECT system, golden_value, system_value, kind, category
   FROM ssot.drift('golden.customer', field => 'gender') WHERE key = 'AW00011022';
+SELECT count(*) AS wrong FROM ssot.verify_drift('golden.customer');
+
+-- A list without any key: 2,800 entries are customers, with mistakes, 200 of them for
+-- the second time, and 200 are strangers. Names, birth dates and countries find them.
+SELECT count(*) AS golden FROM golden.customer \gset before_
+\set ECHO none
+\o /dev/null
+\i :marketing
+\o
+\set ECHO all
+SELECT source, rows_read, rows_new, quarantined FROM ssot.reconcile('golden.customer') WHERE source = 'marketing_list';
+CREATE VIEW member AS
+SELECT y.source, s.ssot_key AS key, s.customer_id
+  FROM golden_ssot.customer_source AS s JOIN ssot.source AS y ON y.source_id = s.ssot_source
+ WHERE s.ssot_copy = 0;
+CREATE VIEW entry AS
+SELECT t.entry, m.customer_id AS linked_to, c.customer_id AS is_really
+  FROM bronze.marketing_truth AS t
+  JOIN member AS m ON m.source = 'marketing_list' AND m.key = t.entry
+  LEFT JOIN member AS c ON c.source = 'crm_cust_info' AND c.key = t.cst_key;
+SELECT count(*) AS entries, count(is_really) AS of_customers, count(DISTINCT is_really) AS customers,
+       count(*) FILTER (WHERE linked_to = is_really) / count(linked_to)::numeric > 0.999 AS precise,
+       count(DISTINCT is_really) FILTER (WHERE linked_to = is_really) / count(DISTINCT is_really)::numeric > 0.95 AS complete,
+       count(*) FILTER (WHERE is_really IS NULL AND linked_to IS NOT NULL) <= 1 AS strangers_stay_outside
+  FROM entry;
+CREATE VIEW label AS
+SELECT 'crm:' || cst_key AS record_a, 'marketing:' || entry AS record_b FROM bronze.marketing_truth WHERE cst_key <> '';
+SELECT unit, true_positives + false_negatives AS matches, recall_share > 0.88 AS complete, false_positives AS wrong
+  FROM ssot.match_quality('golden.customer', 'label') WHERE unit = 'pair';
+-- The list makes nobody a customer, and two customers of the CRM stay two however alike.
+SELECT count(*) - :before_golden AS more_golden, count(*) FILTER (WHERE m.crm <> 1) AS not_of_one_crm_record
+  FROM golden.customer AS g
+  LEFT JOIN (SELECT customer_id, count(*) FILTER (WHERE source = 'crm_cust_info') AS crm FROM member GROUP BY 1) AS m USING (customer_id);
+-- Who signed up twice waits with the second entry; so do pairs that are not probable enough.
+SELECT reason, count(*) > 50 AS wait FROM ssot.match_review WHERE entity = 'golden.customer' GROUP BY 1 ORDER BY 1;
+-- An entry that is corrected finds its customer, and one that is not like him any more leaves him.
+SELECT entry FROM entry WHERE linked_to IS NULL AND is_really IS NULL ORDER BY entry::int LIMIT 1 \gset stranger_
+SELECT entry, is_really AS id FROM entry WHERE linked_to = is_really ORDER BY entry::int LIMIT 1 \gset friend_
+UPDATE bronze.marketing_list AS l SET first_name = f.first_name, last_name = f.last_name, born = f.born, country = f.country
+  FROM bronze.marketing_list AS f WHERE l.entry = :'stranger_entry' AND f.entry = :'friend_entry';
+UPDATE bronze.marketing_list SET first_name = 'Zoltan', last_name = 'Kovacs', born = '1933-12-30' WHERE entry = :'friend_entry';
+SELECT source, rows_changed FROM ssot.reconcile('golden.customer') WHERE source = 'marketing_list';
+SELECT entry = :'stranger_entry' AS the_other, linked_to = :friend_id AS linked FROM entry
+ WHERE entry IN (:'stranger_entry', :'friend_entry') ORDER BY 1;
 SELECT count(*) AS wrong FROM ssot.verify_drift('golden.customer');
 \c :home
 DROP DATABASE regress_crm_erp;

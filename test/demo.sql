@@ -14,6 +14,7 @@
 \endif
 \set load :data '/load.sql'
 \set declare :data '/declare.sql'
+\set marketing :data '/marketing.sql'
 SET client_min_messages = warning;
 
 \echo 'TWO SYSTEMS, ONE TRUTH'
@@ -181,6 +182,32 @@ SELECT m.entity, m.canonical_system AS "believed first", m.definition,
        m.answered || ' of 6' AS answered
   FROM ssot.entity_map AS m ORDER BY m.entity;
 
+\echo 'A LIST WITHOUT A KEY'
+\echo 'Marketing has 3,000 entries as people typed them: slips, short names, swapped dates, and'
+\echo '200 strangers. No key leads to a customer; name, birth date and country do. 200 people are'
+\echo 'on it twice; as no two records of one system are joined, their second entry waits:'
+\echo
+
+\o /dev/null
+\i :marketing
+SELECT ssot.reconcile('golden.customer');
+\o
+CREATE TEMPORARY VIEW entry AS
+SELECT t.entry, m.customer_id AS linked, c.customer_id AS really
+  FROM bronze.marketing_truth AS t
+  JOIN golden_ssot.customer_source AS m ON m.ssot_key = t.entry
+  JOIN ssot.source AS s ON s.source_id = m.ssot_source AND s.source = 'marketing_list'
+  LEFT JOIN (golden_ssot.customer_source AS c JOIN ssot.source AS y ON y.source_id = c.ssot_source AND y.source = 'crm_cust_info')
+    ON c.ssot_key = t.cst_key AND c.ssot_copy = 0;
+SELECT count(*) AS entries, count(really) AS "of customers", count(*) FILTER (WHERE linked = really) AS "linked",
+       count(*) FILTER (WHERE linked <> really) AS "with another", count(*) FILTER (WHERE really IS NULL AND linked IS NOT NULL) AS "strangers taken in",
+       count(DISTINCT really) AS "these are", count(DISTINCT really) FILTER (WHERE linked = really) AS "of them found",
+       (SELECT count(*) FROM ssot.match_review) AS "pairs left to people"
+  FROM entry;
+SELECT e.comparison, e.value_a AS "the CRM and the ERP", e.value_b AS "the list", e.level, round(e.weight::numeric, 1) AS weight,
+       round(e.probability::numeric, 4) AS probability
+  FROM ssot.explain_match('golden.customer', 'crm:AW00016109', 'marketing:1') AS e ORDER BY e.step;
+
 \echo 'THREE PIPELINES'
 \echo 'Sales says 1,000,000. Marketing says 15 % less, finance 30 % less. Each reads its own'
 \echo 'system; finance leaves renewals out. Why they differ, to the cent:'
@@ -203,7 +230,6 @@ SELECT 'E' || n AS no, id AS crm_deal, CASE n WHEN 7 THEN 'lost' ELSE stage END 
 CREATE TABLE bronze.marketing_deal AS
 SELECT 'M' || n AS id, id AS crm_deal, stage, CASE n WHEN 8 THEN 50000 ELSE amount END AS amount, modified
   FROM bronze.crm_deal, LATERAL (SELECT substr(id, 2)::integer AS n) AS s;
-SELECT ssot.create_system('marketing', owner => 'marketing');
 SELECT ssot.register_entity('sales.deal', canonical_system => 'crm', owner => 'revops');
 SELECT ssot.create_source('sales.deal', 'crm', 'bronze.crm_deal', key => 'id', updated_at => 'modified',
     fields => '{"stage": "stage", "qualified": "qualified", "renewal": "renewal", "amount": "amount"}');

@@ -1,4 +1,4 @@
--- load.sql: lands the six files in schema bronze as an ETL tool would: every
+-- load.sql: lands the files in schema bronze as an ETL tool would: every
 -- column text, every value as it is in the file, no keys, no constraints.
 --
 --   psql -v data=test/data/crm_erp -f test/data/crm_erp/load.sql
@@ -67,6 +67,22 @@ CREATE TABLE bronze.erp_px_cat_g1v2 (
     maintenance text
 );
 
+-- The list of a marketing tool: made from the people above, see README.md here.
+CREATE TABLE bronze.marketing_list (
+    entry      text,
+    first_name text,
+    last_name  text,
+    born       text,
+    country    text,
+    signed_up  text
+);
+
+-- Which customer each entry was made from: to measure by; no source reads it.
+CREATE TABLE bronze.marketing_truth (
+    entry   text,
+    cst_key text
+);
+
 -- \copy takes no variables: go to the files instead.
 \cd :data
 \copy bronze.crm_cust_info FROM 'cust_info.csv' (FORMAT csv, HEADER, NULL '\N', ENCODING 'UTF8')
@@ -75,6 +91,8 @@ CREATE TABLE bronze.erp_px_cat_g1v2 (
 \copy bronze.erp_cust_az12 FROM 'CUST_AZ12.csv' (FORMAT csv, HEADER, NULL '\N', ENCODING 'UTF8')
 \copy bronze.erp_loc_a101 FROM 'LOC_A101.csv' (FORMAT csv, HEADER, NULL '\N', ENCODING 'UTF8')
 \copy bronze.erp_px_cat_g1v2 FROM 'PX_CAT_G1V2.csv' (FORMAT csv, HEADER, NULL '\N', ENCODING 'UTF8')
+\copy bronze.marketing_list FROM 'marketing_list.csv' (FORMAT csv, HEADER, NULL '\N', ENCODING 'UTF8')
+\copy bronze.marketing_truth FROM 'marketing_truth.csv' (FORMAT csv, HEADER, NULL '\N', ENCODING 'UTF8')
 \cd :folder_before_load
 
 DO $$
@@ -107,6 +125,14 @@ BEGIN
             SELECT 'erp_px_cat_g1v2', 37, count(*),
                    count(*) FILTER (WHERE c::text LIKE E'%\r%')
             FROM bronze.erp_px_cat_g1v2 AS c
+            UNION ALL
+            SELECT 'marketing_list', 3000, count(*),
+                   count(*) FILTER (WHERE c::text LIKE E'%\r%')
+            FROM bronze.marketing_list AS c
+            UNION ALL
+            SELECT 'marketing_truth', 3000, count(*),
+                   count(*) FILTER (WHERE c::text LIKE E'%\r%')
+            FROM bronze.marketing_truth AS c
         ) AS t
     LOOP
         IF r.got <> r.want OR r.cr > 0 THEN
@@ -118,6 +144,6 @@ END
 $$;
 
 ANALYZE bronze.crm_cust_info, bronze.crm_prd_info, bronze.crm_sales_details,
-    bronze.erp_cust_az12, bronze.erp_loc_a101, bronze.erp_px_cat_g1v2;
+    bronze.erp_cust_az12, bronze.erp_loc_a101, bronze.erp_px_cat_g1v2, bronze.marketing_list, bronze.marketing_truth;
 
 COMMIT;
