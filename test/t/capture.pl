@@ -62,6 +62,9 @@ $node->safe_psql('copy', "SELECT ssot.set_reading('customer', 'crm_file', 'full'
 my ($status, $out, $err) = $node->psql('copy', "SELECT ssot.set_reading('customer', 'crm_file', 'capture')");
 isnt($status, 0, 'the target of a subscription is refused');
 like($err, qr/is the target of a subscription, whose workers fire no statement triggers/, '... with the reason');
+# its rows are copied by a worker of their own, which takes its time
+$node->poll_query_until('copy', q{SELECT count(*) = 0 FROM pg_subscription_rel WHERE srsubstate NOT IN ('r', 's')})
+  or die 'the subscription did not copy its table';
 $node->safe_psql('copy', 'ALTER SUBSCRIPTION s DISABLE; ALTER SUBSCRIPTION s SET (slot_name = NONE); DROP SUBSCRIPTION s;');
 # A table that becomes one later is read in full.
 $node->safe_psql('copy', "SELECT ssot.set_reading('customer', 'crm_file', 'capture'); SELECT ssot.reconcile('customer', accept_deletes => true);");
