@@ -600,20 +600,15 @@ COMMENT ON COLUMN ssot.calendar.pattern IS 'month: calendar months; 4-4-5, 4-5-4
 COMMENT ON COLUMN ssot.calendar.time_zone IS 'The time zone in which a day is a day';
 COMMENT ON COLUMN ssot.calendar.close_day IS 'Day of the following month on which a period is closed; NULL: not said';
 
-CREATE TYPE ssot.name_range AS RANGE (subtype = text, collation = "C");
-COMMENT ON TYPE ssot.name_range IS 'A range of names, from a to b. One name as a range stands in an exclusion constraint beside a range of time without another extension.';
-COMMENT ON TYPE ssot.name_multirange IS 'Comes with ssot.name_range';
-COMMENT ON CAST (ssot.name_range AS ssot.name_multirange) IS 'Comes with the type ssot.name_range';
-COMMENT ON FUNCTION ssot.name_range(text, text) IS 'Comes with the type ssot.name_range';
-COMMENT ON FUNCTION ssot.name_range(text, text, text) IS 'Comes with the type ssot.name_range';
-COMMENT ON FUNCTION ssot.name_multirange() IS 'Comes with the type ssot.name_multirange';
-COMMENT ON FUNCTION ssot.name_multirange(ssot.name_range) IS 'Comes with the type ssot.name_multirange';
-COMMENT ON FUNCTION ssot.name_multirange(ssot.name_range[]) IS 'Comes with the type ssot.name_multirange';
+CREATE SEQUENCE ssot.definition_variant_seq;
+SELECT pg_catalog.pg_extension_config_dump('ssot.definition_variant_seq', '');
+COMMENT ON SEQUENCE ssot.definition_variant_seq IS 'Numbers of variants of definitions';
 
 CREATE TABLE ssot.definition_version (
     definition       text NOT NULL CHECK (definition <> '' AND definition !~ ':'),
     variant          text NOT NULL DEFAULT '' CHECK (variant !~ ':'),
     version          integer NOT NULL CHECK (version > 0),
+    variant_id       bigint NOT NULL,
     kind             text NOT NULL CHECK (kind IN ('term', 'entity', 'metric')),
     state            text NOT NULL CHECK (state IN ('draft', 'proposed', 'approved', 'deprecated', 'retired')),
     canonical        boolean NOT NULL,
@@ -637,7 +632,7 @@ CREATE TABLE ssot.definition_version (
     approved_at      timestamptz,
     PRIMARY KEY (definition, variant, version),
     CONSTRAINT definition_version_one_in_force EXCLUDE USING gist (
-        ssot.name_range(definition || ':' || variant, definition || ':' || variant, '[]') WITH &&,
+        pg_catalog.int8range(variant_id, variant_id, '[]') WITH &&,
         effective WITH &&),
     CHECK ((state IN ('draft', 'proposed')) = (effective IS NULL))
 );
@@ -646,6 +641,7 @@ COMMENT ON TABLE ssot.definition_version IS 'The dictionary: what words and numb
 COMMENT ON COLUMN ssot.definition_version.definition IS 'The name that is defined';
 COMMENT ON COLUMN ssot.definition_version.variant IS 'Which meaning of the name (sales, finance); empty: the only one';
 COMMENT ON COLUMN ssot.definition_version.version IS 'Number of the version within its variant';
+COMMENT ON COLUMN ssot.definition_version.variant_id IS 'A number for definition and variant: as a range of one it stands beside the range of time in the exclusion constraint, which takes no text without another extension';
 COMMENT ON COLUMN ssot.definition_version.kind IS 'term: a word; entity: what a row of an entity is; metric: a number';
 COMMENT ON COLUMN ssot.definition_version.state IS 'draft (only written down), proposed (waits for signatures), approved, deprecated (has a successor or a last day), retired (no longer to be used)';
 COMMENT ON COLUMN ssot.definition_version.canonical IS 'Whether this variant is meant where none is named';

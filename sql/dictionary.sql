@@ -86,8 +86,11 @@ SELECT ssot.create_definition('customer', description => 'Who pays', effective_f
 SELECT d.version, d.state, d.in_force, d.effective_from, d.effective_to FROM ssot.dictionary AS d WHERE d.definition = 'customer' ORDER BY 1;
 SELECT ssot.create_definition('customer', description => 'Who pays soon'); -- ERROR
 SELECT ssot.create_definition('customer', description => 'Who pays later', effective_from => '2999-01-01'); -- ERROR
-INSERT INTO ssot.definition_version (definition, version, kind, state, canonical, effective, owner, created_by, created_at)
-VALUES ('customer', 9, 'term', 'approved', true, '[2020-01-01,2021-01-01)', 'x', 'x', now()); -- ERROR
+\set VERBOSITY terse
+INSERT INTO ssot.definition_version (definition, version, variant_id, kind, state, canonical, effective, owner, created_by, created_at)
+SELECT definition, 9, variant_id, 'term', 'approved', true, '[2020-01-01,2021-01-01)', 'x', 'x', now()
+  FROM ssot.definition_version WHERE definition = 'customer' AND version = 1; -- ERROR
+\set VERBOSITY default
 SELECT ssot.deprecate('customer', 2, at => '2998-01-01'); -- ERROR
 SELECT ssot.retire_definition('customer', 2); -- ERROR
 SELECT ssot.deprecate('customer', 2, at => '3000-01-01');

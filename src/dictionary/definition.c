@@ -63,10 +63,14 @@ static SsotQuery last_query = {
 static SsotQuery insert_query = {
 	.sql =
 	"INSERT INTO ssot.definition_version\n"
-	"       (definition, variant, version, kind, state, canonical, effective_from, description,\n"
+	"       (definition, variant, version, variant_id, kind, state, canonical, effective_from, description,\n"
 	"        owner, canonical_system, defined_entity, signers, leaving_signers, declared, compiled, reads,\n"
 	"        created_by, created_at)\n"
-	"SELECT n.definition, n.variant, n.version, n.kind, n.state, n.canonical, $1, $2, $3, $4, $5,\n"
+	"SELECT n.definition, n.variant, n.version,\n"
+	"       coalesce((SELECT o.variant_id FROM ssot.definition_version AS o\n"
+	"                 WHERE o.definition = n.definition AND o.variant = n.variant LIMIT 1),\n"
+	"                pg_catalog.nextval('ssot.definition_variant_seq')),\n"
+	"       n.kind, n.state, n.canonical, $1, $2, $3, $4, $5,\n"
 	"       coalesce($6, b.signers, '{}'),\n"
 	"       ARRAY(SELECT t.team FROM pg_catalog.unnest(b.signers) AS t (team)\n"
 	"             WHERE t.team <> ALL (coalesce($6, b.signers))),\n"
