@@ -44,6 +44,8 @@ static SsotQuery start_query = {
 	"            THEN pg_catalog.clock_timestamp()\n"
 	"            ELSE '-infinity' END,\n"
 	"       (SELECT pg_catalog.max(pg_catalog.lower(o.effective)) FROM ssot.definition_version AS o\n"
+	"        WHERE o.definition = $1 AND o.variant = $2 AND o.effective IS NOT NULL),\n"
+	"       (SELECT pg_catalog.max(o.version) FROM ssot.definition_version AS o\n"
 	"        WHERE o.definition = $1 AND o.variant = $2 AND o.effective IS NOT NULL)\n"
 	"FROM ssot.definition_version AS v\n"
 	"WHERE v.definition = $1 AND v.variant = $2 AND v.version = $3",
@@ -73,15 +75,22 @@ static SsotQuery approve_query = {
 	.argtypes = {TEXTOID, TEXTOID, INT4OID, TIMESTAMPTZOID}
 };
 
-/* When it takes effect; an error if a version is in force from later on. */
+/* When it takes effect; an error if a later version was approved before it, or is
+ * in force from later on. */
 static TimestampTz
 start_of(const SsotVersionName *version, const Datum *args)
 {
-	Datum		values[2];
-	bool		isnull[2];
+	Datum		values[3];
+	bool		isnull[3];
 	TimestampTz start;
 
-	ssot_config_one(&start_query, args, NULL, 2, values, isnull);
+	ssot_config_one(&start_query, args, NULL, 3, values, isnull);
+	if (!isnull[2] && DatumGetInt32(values[2]) > version->version)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("version %d of \"%s\" was overtaken by version %d, which is approved",
+						version->version, version->name, DatumGetInt32(values[2])),
+				 errhint("Put what it says into a new version.")));
 	start = DatumGetTimestampTz(values[0]);
 	if (!isnull[1] && DatumGetTimestampTz(values[1]) >= start)
 		ereport(ERROR,

@@ -80,8 +80,7 @@ static SsotQuery insert_query = {
 	"LEFT JOIN ssot.definition_version AS b\n"
 	"    ON b.definition = n.definition AND b.variant = n.variant\n"
 	"       AND b.version = (SELECT pg_catalog.max(l.version) FROM ssot.definition_version AS l\n"
-	"                        WHERE l.definition = n.definition AND l.variant = n.variant\n"
-	"                          AND l.effective IS NOT NULL)",
+	"                        WHERE l.definition = n.definition AND l.variant = n.variant)",
 	.nargs = 11,
 	.argtypes = {TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID, JSONBOID, JSONBOID,
 	JSONBOID, TEXTOID, JSONBOID}
