@@ -176,6 +176,20 @@ SELECT * FROM spl.crosswalk WHERE id = :a;
 SELECT golden_changed FROM ssot.reconcile('spl.customer', "full" => true) WHERE source = '(golden)';
 SELECT name, retired FROM spl.golden;
 
+-- A run merges a retired record: as after ssot.merge, nobody retires its id any
+-- more, and what ssot.unmerge brings back is in force
+INSERT INTO spl.crm VALUES ('P', 'Pi', 'T20', NULL), ('Q', 'Qu', 'T21', NULL);
+SELECT golden_changed FROM ssot.reconcile('spl.customer') WHERE source = '(golden)';
+SELECT id AS q FROM spl.golden WHERE name = 'Qu' \gset
+SELECT ssot.retire('spl.customer', :'q', 'by mistake');
+UPDATE spl.crm SET dup_of = 'P' WHERE id = 'Q';
+SELECT golden_changed FROM ssot.reconcile('spl.customer') WHERE source = '(golden)';
+SELECT name, retired FROM spl.golden WHERE name IN ('Pi', 'Qu');
+SELECT count(*) FROM ssot.retirement;
+SELECT ssot.unmerge('spl.customer', :'q', 'two after all');
+SELECT name, retired, id = :q AS its_own_id FROM spl.golden WHERE name IN ('Pi', 'Qu');
+SELECT count(*) AS differences FROM ssot.verify_drift('spl.customer');
+
 DROP VIEW spl.golden, spl.crosswalk;
 SELECT ssot.unregister_entity('spl.visit', true);
 SELECT ssot.unregister_entity('spl.customer', true);

@@ -20,6 +20,7 @@
 #include "golden/history.h"
 #include "golden/hold.h"
 #include "golden/merge.h"
+#include "golden/retire.h"
 #include "golden/settle.h"
 
 #include "catalog/pg_type.h"
@@ -339,6 +340,7 @@ ssot_merge_finish(const SsotEntity *entity, const SsotMerge *merges, int nmerges
 	ListCell   *cell;
 
 	ssot_merge_pins(entity, &merge.merges, t);
+	ssot_retirements_end_merged(entity, &merge.merges);
 	foreach(cell, ssot_referrers(entity))
 	{
 		SsotReferrer *referrer = (SsotReferrer *) lfirst(cell);

@@ -20,7 +20,6 @@
 #include "golden/decision.h"
 #include "golden/history.h"
 #include "golden/relink.h"
-#include "golden/retire.h"
 #include "golden/settle.h"
 
 #include "catalog/pg_type.h"
@@ -263,7 +262,6 @@ ssot_merge(PG_FUNCTION_ARGS)
 	end_differences(entity, kept, lost, t);
 	remember_merge(entity, kept, lost, &merger, t);
 	apply_merge(entity, ids, lost_members != NIL, t, &merger, keep, lose);
-	ssot_retirement_end(entity, ids[1]);
 	if (held == NULL)
 		refuse_held(entity, ids[0], keep, lose);
 	refuse_circles(entity, hierarchies, ids[0], keep, lose);

@@ -138,6 +138,24 @@ ssot_retirement_end(const SsotEntity *entity, Datum id)
 	return ended;
 }
 
+/* Whoever merged, an id that is gone is nobody's to keep retired: what comes back
+ * by ssot.unmerge is in force. */
+void
+ssot_retirements_end_merged(const SsotEntity *entity, const SsotRelation *merges)
+{
+	SsotRelation relation = *merges;
+	SsotStatement statement = {
+		.sql = ssot_sql("DELETE FROM ssot.retirement AS r USING ssot_merges AS m"
+						" WHERE r.entity = %L AND r.id = pg_catalog.format('%%s', m.lost)",
+						entity->name),
+		.nrelations = 1,.relations = &relation
+	};
+	SsotUser	user = ssot_become_owner(ssot_companion_oid("ssot.retirement"));
+
+	ssot_statement_run(&statement);
+	ssot_restore_user(user);
+}
+
 /* ---- the functions ------------------------------------------------------- */
 
 /* Settle one record; its history gets the reason. */
