@@ -170,6 +170,29 @@ SELECT * FROM run();
 SELECT * FROM holds;
 SELECT count(*) AS differences FROM ssot.verify_drift('account');
 
+-- A trigger that changes valid_from would have a version believed at a time when
+-- it was not: such a record is held, in the table and in the history.
+CREATE FUNCTION backdate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.valid_from := '2000-01-01';
+    RETURN NEW;
+END $$;
+CREATE TRIGGER zz_backdate BEFORE INSERT OR UPDATE ON account FOR EACH ROW
+    WHEN (NEW.name IN ('Past', 'Long past')) EXECUTE FUNCTION backdate();
+UPDATE crm_file SET name = 'Past' WHERE id = '9';
+INSERT INTO crm_file (id, name) VALUES ('90', 'Long past'), ('91', 'Present');
+SELECT * FROM run();
+SELECT constraint_name, sqlstate, reason FROM holds WHERE sqlstate = '27000';
+SELECT name FROM account WHERE name IN ('Nine', 'Past', 'Long past', 'Present') ORDER BY 1;
+SELECT count(*) FROM account WHERE valid_from < '2001-01-01';
+SELECT count(*) AS differences FROM ssot.verify_drift('account');
+DROP TRIGGER zz_backdate ON account;
+SELECT * FROM run();
+SELECT count(*) FROM holds WHERE sqlstate = '27000';
+SELECT name FROM account WHERE name IN ('Nine', 'Past', 'Long past', 'Present') ORDER BY 1;
+DELETE FROM crm_file WHERE id IN ('90', '91');
+SELECT * FROM run();
+
 -- Many at fault among many: each is held, each of the others is written.
 INSERT INTO crm_file (id, name, email) SELECT 'm' || i, CASE WHEN i % 10 <> 0 THEN 'M' || i END,
        CASE WHEN i % 7 = 0 THEN 'same@x' ELSE 'm' || i || '@x' END

@@ -191,11 +191,7 @@ stamp_late(Change *change)
 	tampered = ssot_statement_one(&statement, 1, &value, &isnull);
 	ssot_restore_user(user);
 	if (tampered)
-		ereport(ERROR,
-				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
-				 errmsg("a trigger of \"%s\" changes column \"%s\"", entity->name, SSOT_VALID_FROM),
-				 errdetail("It says since when a version is believed, and that is the time of the write."),
-				 errhint("Let the trigger leave the column alone.")));
+		ssot_refuse_tampering(entity);
 }
 
 static void

@@ -175,6 +175,17 @@ refuse_own_column(Relation rel, const char *column)
 					 RelationGetRelationName(rel))));
 }
 
+/* A user's trigger has changed valid_from in a write that stamped it. */
+void
+ssot_refuse_tampering(const SsotEntity *entity)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+			 errmsg("a trigger of \"%s\" changes column \"%s\"", entity->name, SSOT_VALID_FROM),
+			 errdetail("It says since when a version is believed, and that is the time of the write."),
+			 errhint("Let the trigger leave the column alone.")));
+}
+
 static HeapTuple
 stamp(HeapTuple tuple, TupleDesc desc, const RowState *state)
 {

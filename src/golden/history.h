@@ -37,4 +37,7 @@ struct TriggerData;
 extern struct TriggerData *ssot_trigger_data(FunctionCallInfo fcinfo);
 extern AttrNumber ssot_column_number(Relation rel, const char *name);
 
+/* The error for a trigger of the user's that changed valid_from. */
+extern void ssot_refuse_tampering(const SsotEntity *entity);
+
 #endif							/* SSOT_HISTORY_H */

@@ -144,18 +144,20 @@ column_default(const SsotEntity *entity, const SsotField *field)
  * WITH changed AS (
  *     UPDATE golden.customer AS g SET <fields> = m.<fields>, valid_from = $1, retired_at = …
  *       FROM ssot_merged AS m WHERE m.customer_id = g.customer_id AND <differs>
- *     RETURNING 1),
+ *     RETURNING g.valid_from),
  * created AS (
  *     INSERT INTO golden.customer (customer_id, <fields>, valid_from) OVERRIDING SYSTEM VALUE
  *     SELECT m.customer_id, m.<fields>, $1 FROM ssot_merged AS m
  *      WHERE NOT m.ssot_retired AND (SELECT count(*) FROM changed) >= 0
  *        AND NOT EXISTS (SELECT FROM golden.customer AS g WHERE g.customer_id = m.customer_id)
- *     RETURNING 1)
- * SELECT (SELECT count(*) FROM changed), (SELECT count(*) FROM created)
+ *     RETURNING valid_from)
+ * SELECT (SELECT count(*) FROM changed), (SELECT count(*) FROM created),
+ *        <how many of both have another valid_from than $1>
  *
  * One statement, so that foreign keys to the table itself are checked when both
  * halves are in; the updates come first, so that a unique value may pass from
- * an old record to a new one.
+ * an old record to a new one. Another valid_from than the time of the write is a
+ * trigger's doing: the version would be believed at a time when it was not.
  */
 static char *
 write_sql(const SsotEntity *entity, bool only_insert)
@@ -184,14 +186,17 @@ write_sql(const SsotEntity *entity, bool only_insert)
 						  golden, entity->id_column, fields_and_comma(entity, ""),
 						  entity->id_column, insert.data);
 	if (only_insert)
-		return ssot_sql("WITH created AS (%s RETURNING 1) SELECT 0::bigint, (SELECT count(*) FROM created)",
-						insert_sql);
+		return ssot_sql("WITH created AS (%s RETURNING valid_from)"
+						" SELECT 0::bigint, count(*), count(*) FILTER (WHERE w.valid_from <> $1)"
+						" FROM created AS w", insert_sql);
 	return ssot_sql("WITH changed AS (UPDATE %T AS g SET %svalid_from = $1,"
 					" retired_at = CASE WHEN m.ssot_retired THEN coalesce(g.retired_at, $1) END"
-					" FROM ssot_merged AS m WHERE m.%I = g.%I AND %s RETURNING 1),"
+					" FROM ssot_merged AS m WHERE m.%I = g.%I AND %s RETURNING g.valid_from),"
 					" created AS (%s AND (SELECT count(*) FROM changed) >= 0"
-					" AND NOT EXISTS (SELECT FROM %T AS g WHERE g.%I = m.%I) RETURNING 1)"
-					" SELECT (SELECT count(*) FROM changed), (SELECT count(*) FROM created)",
+					" AND NOT EXISTS (SELECT FROM %T AS g WHERE g.%I = m.%I) RETURNING valid_from)"
+					" SELECT (SELECT count(*) FROM changed), (SELECT count(*) FROM created),"
+					" (SELECT count(*) FROM changed AS w WHERE w.valid_from <> $1)"
+					" + (SELECT count(*) FROM created AS w WHERE w.valid_from <> $1)",
 					golden, set.data, entity->id_column, entity->id_column, differs(entity),
 					insert_sql, golden, entity->id_column, entity->id_column);
 }
@@ -229,8 +234,8 @@ write_rows(Writer *writer, SsotMerged *merged, const char *clear)
 		.nargs = 4,.argtypes = argtypes,.args = args,.nulls = nulls,
 		.nrelations = 1,.relations = &relation,
 	};
-	Datum		counts[2];
-	bool		isnull[2];
+	Datum		counts[3];
+	bool		isnull[3];
 
 	if (writer->immediate != NULL)
 		ssot_sql_run(writer->immediate);
@@ -246,7 +251,9 @@ write_rows(Writer *writer, SsotMerged *merged, const char *clear)
 		ssot_statement_run(&room);
 	}
 	statement.sql = writer->write;
-	ssot_statement_one(&statement, 2, counts, isnull);
+	ssot_statement_one(&statement, 3, counts, isnull);
+	if (DatumGetInt64(counts[2]) > 0)
+		ssot_refuse_tampering(writer->entity);
 	writer->changed += DatumGetInt64(counts[0]);
 	writer->created += DatumGetInt64(counts[1]);
 	if (writer->deferred != NULL)
@@ -256,9 +263,13 @@ write_rows(Writer *writer, SsotMerged *merged, const char *clear)
 static bool
 is_constraint_failure(int sqlstate)
 {
-	/* class 23, and what the user's own triggers raise */
+	/*
+	 * class 23, what the user's own triggers raise, and what they must not
+	 * change
+	 */
 	return ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION ||
-		sqlstate == ERRCODE_RAISE_EXCEPTION;
+		sqlstate == ERRCODE_RAISE_EXCEPTION ||
+		sqlstate == ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION;
 }
 
 /* One try. */
