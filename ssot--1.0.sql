@@ -2283,7 +2283,7 @@ COMMENT ON FUNCTION ssot.use_definition(text, text, text) IS 'Says by which vari
 CREATE FUNCTION ssot.set_canonical_variant(name text, variant text)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_set_canonical_variant'
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ssot.set_canonical_variant(text, text) IS 'Makes a variant the one that is meant where none is named; the views of the metric follow. By the author of its latest version.';
+COMMENT ON FUNCTION ssot.set_canonical_variant(text, text) IS 'Makes a variant the one that is meant where none is named; the views of the metric follow. By the author of its latest version; refused unless every team that signs the canonical version in force has signed that of the variant.';
 
 CREATE FUNCTION ssot.refresh_metrics()
 RETURNS integer LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_refresh_metrics'

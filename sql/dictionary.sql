@@ -112,6 +112,13 @@ SELECT s.definition, s.variant, s.version FROM ssot.search_dictionary('contracts
 SELECT s.definition, s.variant, s.version FROM ssot.search_dictionary('"qualified contract"') AS s;
 SELECT s.definition, s.variant FROM ssot.search_dictionary('customer -sales') AS s;
 
+-- No way around those who sign: a variant that they have not signed does not become canonical.
+SET SESSION AUTHORIZATION regress_dict_ann;
+SELECT ssot.create_definition('pipeline rule', description => 'Whatever sells', variant => 'mine');
+RESET SESSION AUTHORIZATION;
+SELECT ssot.set_canonical_variant('pipeline rule', 'mine'); -- ERROR
+SELECT d.variant FROM ssot.dictionary AS d WHERE d.definition = 'pipeline rule' AND d.canonical AND d.in_force;
+
 -- What changes under an approved definition decertifies it.
 CREATE SCHEMA dict;
 CREATE TABLE dict.src (id int, name text, land text);

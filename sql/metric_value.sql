@@ -15,6 +15,8 @@ SELECT count(*) AS tried, count(*) FILTER (WHERE m::text::ssot.metric_value = m)
          CROSS JOIN (VALUES (NULL), ('USD'), ('% of "all"'), ('\')) AS w (u)
          WHERE chr(32 + i) <> ':') AS t;
 
+SELECT ssot.metric_value(1, 'USD', 'p', NULL, 2147483647, '2026-01-01')::text::ssot.metric_value;
+
 -- As a person would say it, in the session's time zone
 SELECT ssot.label('1250000.00 USD pipeline v3 @ 2026-11-04T16:59:00+00:00');
 

@@ -515,6 +515,26 @@ static SsotQuery latest_query = {
 	.argtypes = {TEXTOID, TEXTOID}
 };
 
+/*
+ * Teams of the canonical version in force that the new one, in force, was not signed
+ * by: switching to it would go around them.
+ */
+static SsotQuery unasked_query = {
+	.sql =
+	"SELECT pg_catalog.string_agg(pg_catalog.quote_ident(t.team), ', ' ORDER BY t.team)\n"
+	"FROM ssot.definition_version AS v\n"
+	"CROSS JOIN LATERAL pg_catalog.unnest(v.signers || v.leaving_signers) AS t (team)\n"
+	"WHERE v.definition = $1 AND v.canonical AND v.variant <> $2\n"
+	"  AND v.effective @> pg_catalog.clock_timestamp()\n"
+	"  AND NOT EXISTS (SELECT FROM ssot.definition_version AS n\n"
+	"          JOIN ssot.signature AS s USING (definition, variant, version)\n"
+	"          WHERE n.definition = $1 AND n.variant = $2\n"
+	"            AND n.effective @> pg_catalog.clock_timestamp()\n"
+	"            AND s.team = t.team AND s.withdrawn_at IS NULL)",
+	.nargs = 2,
+	.argtypes = {TEXTOID, TEXTOID}
+};
+
 /* (name, variant) */
 Datum
 ssot_set_canonical_variant(PG_FUNCTION_ARGS)
@@ -530,6 +550,14 @@ ssot_set_canonical_variant(PG_FUNCTION_ARGS)
 	ssot_config_one(&latest_query, args, NULL, 1, &latest, &isnull);
 	version.version = DatumGetInt32(latest);
 	require_author(&version, "make canonical the variant of");
+	ssot_config_one(&unasked_query, args, NULL, 1, &latest, &isnull);
+	if (!isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("variant \"%s\" of \"%s\" was not signed by all who sign the canonical one",
+						version.variant, version.name),
+				 errdetail("Not by: %s.", TextDatumGetCString(latest)),
+				 errhint("Make a version of the variant with these signers, and let them sign it.")));
 	ssot_config_run(&canonical_query, args, NULL);
 	ssot_metric_views_refresh(version.name);
 	PG_RETURN_VOID();

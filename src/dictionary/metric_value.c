@@ -393,6 +393,7 @@ ssot_metric_value_in(PG_FUNCTION_ARGS)
 	const char *at = skip_blanks(text);
 	SsotMetricValue value = {.variant = ""};
 	int			digits;
+	long		version;
 
 	if (*at == '\0')
 		refuse_text(text);
@@ -409,9 +410,10 @@ ssot_metric_value_in(PG_FUNCTION_ARGS)
 	if (!read_literal(&at, "v"))
 		refuse_text(text);
 	digits = count_digits(at);
-	if (digits < 1 || digits > 9)
+	version = digits >= 1 && digits <= 10 ? strtol(at, NULL, 10) : 0;
+	if (version < 1 || version > PG_INT32_MAX)
 		refuse_text(text);
-	value.version = strtol(at, NULL, 10);
+	value.version = version;
 	at = skip_blanks(at + digits);
 	if (!read_literal(&at, "@"))
 		refuse_text(text);
