@@ -43,6 +43,7 @@ check: deps
 	@test/check
 
 bench: deps
+	@test/deps bench
 	@test/bench/run
 
 lint: deps

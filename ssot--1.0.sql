@@ -367,7 +367,7 @@ COMMENT ON COLUMN ssot.matching.entity IS 'The entity';
 COMMENT ON COLUMN ssot.matching.compare IS 'What is compared, and as what: {"name": "company", "person": {"kind": "person_name", "fields": ["given", "family"]}}';
 COMMENT ON COLUMN ssot.matching.match IS 'Probability from which two records are one thing';
 COMMENT ON COLUMN ssot.matching.review IS 'Probability from which a person should look: such pairs wait in ssot.match_review';
-COMMENT ON COLUMN ssot.matching.max_cluster IS 'Matching puts no more records than this together; what would be larger is reported';
+COMMENT ON COLUMN ssot.matching.max_cluster IS 'Matching puts no more records than this together; a pair that would make more waits in ssot.match_review as refused';
 COMMENT ON COLUMN ssot.matching.one_per_system IS 'Whether matching never joins two records of one system';
 COMMENT ON COLUMN ssot.matching.version IS 'Grows with each declaration and each model put in force';
 COMMENT ON COLUMN ssot.matching.applied IS 'The version under which all records were matched last; a run matches everything anew where it is another, or none';
@@ -410,7 +410,7 @@ COMMENT ON COLUMN ssot.match_pair.entity IS 'The entity';
 COMMENT ON COLUMN ssot.match_pair.record_a IS 'A system record, as system:key: the first of the records that its keys hold together';
 COMMENT ON COLUMN ssot.match_pair.record_b IS 'The other one';
 COMMENT ON COLUMN ssot.match_pair.weight IS 'How much speaks for one thing, prior included: the binary logarithm of the odds';
-COMMENT ON COLUMN ssot.match_pair.reason IS 'undecided: more probable than "review", less than "match"; refused: probable enough, but what else belongs to the two records speaks against it';
+COMMENT ON COLUMN ssot.match_pair.reason IS 'undecided: more probable than "review", less than "match"; refused: probable enough, but what else belongs to the two records speaks against it, a rule forbids it, or more than max_cluster records would be one';
 COMMENT ON COLUMN ssot.match_pair.levels IS 'How well each compared field agrees: {"name": "one token differs"}; no values';
 COMMENT ON COLUMN ssot.match_pair.first_seen IS 'Since when the pair waits, on the entity''s clock';
 
@@ -598,7 +598,7 @@ COMMENT ON COLUMN ssot.calendar.start_month IS 'Month in which the year begins';
 COMMENT ON COLUMN ssot.calendar.start_day IS 'Day of that month; a retail year begins on the Monday nearest to it';
 COMMENT ON COLUMN ssot.calendar.pattern IS 'month: calendar months; 4-4-5, 4-5-4, 5-4-4: weeks of the three months of a quarter';
 COMMENT ON COLUMN ssot.calendar.time_zone IS 'The time zone in which a day is a day';
-COMMENT ON COLUMN ssot.calendar.close_day IS 'Day of the following month on which a period is closed; NULL: not said';
+COMMENT ON COLUMN ssot.calendar.close_day IS 'Day of the following month on which people close a period, for them to read: nothing happens by itself on it; null: not said';
 
 CREATE SEQUENCE ssot.definition_variant_seq;
 SELECT pg_catalog.pg_extension_config_dump('ssot.definition_variant_seq', '');
@@ -1860,7 +1860,7 @@ COMMENT ON COLUMN ssot.match_review.record_a IS 'A system record, as system:key'
 COMMENT ON COLUMN ssot.match_review.record_b IS 'The other one';
 COMMENT ON COLUMN ssot.match_review.probability IS 'How probable it is that the two are one thing';
 COMMENT ON COLUMN ssot.match_review.weight IS 'The same as the binary logarithm of the odds';
-COMMENT ON COLUMN ssot.match_review.reason IS 'undecided: between "review" and "match"; refused: probable enough, but what else belongs to the two speaks against it';
+COMMENT ON COLUMN ssot.match_review.reason IS 'undecided: between "review" and "match"; refused: probable enough, but what else belongs to the two speaks against it, a rule forbids it, or more than max_cluster records would be one';
 COMMENT ON COLUMN ssot.match_review.evidence IS 'How well each comparison agrees; ssot.explain_match shows the values and weights';
 COMMENT ON COLUMN ssot.match_review.first_seen IS 'Since when the pair waits';
 
@@ -2109,7 +2109,7 @@ CREATE FUNCTION ssot.create_calendar(
     close_day integer DEFAULT NULL)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_create_calendar'
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ssot.create_calendar(text, text, text, text, integer) IS 'Makes a business calendar for metrics: year_start as MM-DD, pattern month (calendar months) or 4-4-5, 4-5-4, 5-4-4 (weeks from Monday; the year begins on the Monday nearest to year_start, a 53rd week belongs to its last month), the time zone of its days, and the day of the following month on which a period is closed. A calendar is never changed. Errors: a name that exists, a day that no year has or that is later than 28, an unknown pattern or time zone.';
+COMMENT ON FUNCTION ssot.create_calendar(text, text, text, text, integer) IS 'Makes a business calendar for metrics: year_start as MM-DD, pattern month (calendar months) or 4-4-5, 4-5-4, 5-4-4 (weeks from Monday; the year begins on the Monday nearest to year_start, a 53rd week belongs to its last month), the time zone of its days, and the day of the following month on which people close a period (for them to read: nothing happens by itself on it). A calendar is never changed. Errors: a name that exists, a day that no year has or that is later than 28, an unknown pattern or time zone.';
 
 CREATE FUNCTION ssot.period_start(day date, grain text, start_month integer, start_day integer, pattern text)
 RETURNS date LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2 AS 'MODULE_PATHNAME', 'ssot_period_start';
@@ -2456,21 +2456,21 @@ COMMENT ON FUNCTION ssot.close_period(text, text[], text) IS 'Publishes the numb
 
 CREATE FUNCTION ssot.restatements(
     OUT publication_id bigint, OUT period text, OUT metric text, OUT variant text, OUT version integer, OUT slice jsonb,
-    OUT published numeric, OUT now numeric, OUT difference numeric, OUT as_of timestamptz)
+    OUT published numeric, OUT now numeric, OUT difference numeric, OUT as_of timestamptz, OUT problem text)
 RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-SELECT p.publication_id, p.period, p.metric, p.variant, p.version, p.slice, p.value, r.value, r.value - p.value, p.as_of
+SELECT p.publication_id, p.period, p.metric, p.variant, p.version, p.slice, p.value, r.value, r.value - p.value, p.as_of,
+       r.problem
   FROM ssot.publication AS p
  CROSS JOIN LATERAL ssot.recompute(p.metric, p.variant, p.version, NULL, p.slice, NULL) AS r
  WHERE p.period IS NOT NULL
    AND NOT EXISTS (SELECT FROM ssot.publication AS l WHERE l.restates = p.publication_id)
    AND p.slice IS NOT NULL
-   AND r.problem IS NULL
-   AND r.value IS DISTINCT FROM p.value
+   AND (r.problem IS NOT NULL OR r.value IS DISTINCT FROM p.value)
  ORDER BY p.period, p.metric, p.variant, p.publication_id
 $$;
-COMMENT ON FUNCTION ssot.restatements() IS 'Numbers of closed periods that would come out otherwise today, by the version that they were published by: a late change, which somebody accepts with ssot.accept_restatement or has corrected. Numbers without a date are of the time of closing and are not restated.';
+COMMENT ON FUNCTION ssot.restatements() IS 'Numbers of closed periods that would come out otherwise today, by the version that they were published by: a late change, which somebody accepts with ssot.accept_restatement or has corrected. problem says why a number cannot be computed today; null for all others. Numbers without a date are of the time of closing and are not restated.';
 
 CREATE FUNCTION ssot.accept_restatement(publication bigint, reason text)
 RETURNS bigint LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'ssot_accept_restatement'
@@ -2501,7 +2501,7 @@ COMMENT ON FUNCTION ssot.compare_figures() IS 'Every reported figure beside what
 CREATE FUNCTION ssot.snapshot_metrics()
 RETURNS integer LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_snapshot_metrics'
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ssot.snapshot_metrics() IS 'Keeps the present value of every metric in force in ssot.metric_snapshot, and returns how many; for a schedule, once a day.';
+COMMENT ON FUNCTION ssot.snapshot_metrics() IS 'Keeps the present value of every metric in force in ssot.metric_snapshot, and returns how many were kept; for a schedule, once a day. A metric that cannot be computed is warned of and left out; the others are kept.';
 
 CREATE FUNCTION ssot.anomalies(
     OUT metric text, OUT variant text, OUT taken_at timestamptz, OUT value numeric, OUT expected numeric,
@@ -2517,7 +2517,7 @@ WITH latest AS (
     SELECT l.metric, l.variant, s.value,
            extract(isodow FROM s.taken_at) = extract(isodow FROM l.taken_at) AS same_weekday
       FROM latest AS l
-      JOIN ssot.metric_snapshot AS s USING (metric, variant)
+      JOIN ssot.metric_snapshot AS s USING (metric, variant, version)
      WHERE s.taken_at < l.taken_at AND s.value IS NOT NULL
 ), chosen AS (
     SELECT e.metric, e.variant, e.value, c.weekdays >= 5 AS same_weekday
@@ -2531,18 +2531,20 @@ WITH latest AS (
       FROM chosen AS c GROUP BY c.metric, c.variant
 ), spread AS (
     SELECT m.metric, m.variant, m.same_weekday, m.compared, m.median,
-           3 * 1.4826 * percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(c.value - m.median)::double precision)::numeric AS reach
+           greatest(3 * 1.4826 * percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(c.value - m.median)::double precision)::numeric,
+                    abs(m.median) / 1000) AS reach
       FROM middle AS m
       JOIN chosen AS c USING (metric, variant)
      GROUP BY m.metric, m.variant, m.same_weekday, m.compared, m.median
 )
-SELECT l.metric, l.variant, l.taken_at, l.value, s.median, s.median - s.reach, s.median + s.reach, s.compared,
-       s.same_weekday, s.compared >= 5 AND (l.value IS NULL OR abs(l.value - s.median) > s.reach)
+SELECT l.metric, l.variant, l.taken_at, l.value, s.median, s.median - s.reach, s.median + s.reach, coalesce(s.compared, 0),
+       coalesce(s.same_weekday, false),
+       coalesce(s.compared >= 5 AND (l.value IS NULL OR abs(l.value - s.median) > s.reach), false)
   FROM latest AS l
-  JOIN spread AS s USING (metric, variant)
+  LEFT JOIN spread AS s USING (metric, variant)
  ORDER BY l.metric, l.variant
 $$;
-COMMENT ON FUNCTION ssot.anomalies() IS 'The latest snapshot of each metric beside the range that earlier ones let expect: their median, and three times 1.4826 times their median absolute deviation to both sides; those of the same weekday (in the session''s time zone) where there are five, else all. is_anomaly: outside that range, with five or more to compare.';
+COMMENT ON FUNCTION ssot.anomalies() IS 'The latest snapshot of each metric beside the range that earlier ones let expect: their median, and to both sides three times 1.4826 times their median absolute deviation, at least a thousandth of the median. Compared are snapshots of the same version, and those of the same weekday (in the session''s time zone) where there are five, else all. is_anomaly: outside that range, with five or more to compare.';
 
 -- end of II.6
 

@@ -57,6 +57,13 @@ SELECT ssot.close_period('2026-11', '{"pb sales"}'), ssot.close_period('2026-Q4'
 SELECT ssot.close_period('2026-11'); -- ERROR
 SELECT ssot.close_period('2026-13'); -- ERROR
 SELECT ssot.close_period('late'); -- ERROR
+-- A period has one spelling, or it could be closed twice
+SELECT ssot.close_period('2026-9'); -- ERROR
+SELECT ssot.close_period(' 2026-09'); -- ERROR
+SELECT ssot.close_period('2026-+9'); -- ERROR
+SELECT ssot.close_period('+026'); -- ERROR
+SELECT ssot.close_period('2026-Q5'); -- ERROR
+SELECT ssot.close_period('0000'); -- ERROR
 SELECT p.period, p.slice, p.value FROM ssot.publication AS p WHERE p.period IS NOT NULL ORDER BY p.publication_id;
 SELECT count(*) FROM ssot.restatements();
 INSERT INTO pb.shop_sale VALUES ('5', 50, '2026-11-15', '2026-11-20');
@@ -67,6 +74,18 @@ SELECT r.period, r.difference FROM ssot.restatements() AS r;
 SELECT p.period, p.value, p.restates IS NOT NULL AS restates, p.reason FROM ssot.publication AS p WHERE p.period = '2026-11' ORDER BY p.publication_id;
 SELECT ssot.accept_restatement(min(p.publication_id), 'again') FROM ssot.publication AS p WHERE p.period = '2026-11'; -- ERROR
 SELECT ssot.accept_restatement(-1, 'none'); -- ERROR
+
+-- What cannot be computed any more is said, and keeps no other number from being kept
+SELECT ssot.create_metric('pb kept', from_entity => 'pb.sale', measure => 'sum(amount)', filter => 'coalesce(region.name, $$$$) <> $$lost$$', date => 'sold_on');
+SELECT ssot.close_period('2026-10', '{"pb kept"}');
+ALTER TABLE pb.region RENAME COLUMN name TO title;
+SELECT r.period, r.metric, r.now, r.problem FROM ssot.restatements() AS r;
+SELECT count(*) AS unproved FROM ssot.verify_publications() AS v WHERE v.metric = 'pb kept' AND v.cause LIKE '%name%';
+SELECT ssot.snapshot_metrics() AS kept;
+SELECT s.metric FROM ssot.metric_snapshot AS s ORDER BY 1;
+ALTER TABLE pb.region RENAME COLUMN title TO name;
+SELECT count(*) FROM ssot.restatements() AS r WHERE r.problem IS NOT NULL;
+DELETE FROM ssot.metric_snapshot;
 
 -- Figures that others report
 SELECT ssot.report_figure('pb sales', 'pb_shop', 1000, ssot.stable_until('pb.sale'), note => 'shop dashboard') AS figure,
@@ -93,6 +112,12 @@ SELECT 'pb steady', '', 1, CASE WHEN extract(isodow FROM d) = 7 THEN 10 ELSE 100
 FROM generate_series('2026-08-01 12:00+00'::timestamptz, '2026-10-25 12:00+00', '1 day') AS d
 UNION ALL
 SELECT 'pb broken', '', 1, CASE WHEN d = '2026-10-25 12:00+00' THEN 100 ELSE 1000 + extract(day FROM d) % 3 END, d, d
+FROM generate_series('2026-10-16 12:00+00'::timestamptz, '2026-10-25 12:00+00', '1 day') AS d
+UNION ALL       -- steady to the cent: a cent more is no anomaly, an eleventh of a percent is
+SELECT 'pb flat' || n, '', 1, CASE WHEN d = '2026-10-25 12:00+00' THEN 1000 + n ELSE 1000 END, d, d
+FROM generate_series('2026-10-16 12:00+00'::timestamptz, '2026-10-25 12:00+00', '1 day') AS d, (VALUES (0.01), (1.1)) AS v (n)
+UNION ALL       -- a new version is no anomaly of the old one
+SELECT 'pb redefined', '', CASE WHEN d = '2026-10-25 12:00+00' THEN 2 ELSE 1 END, CASE WHEN d = '2026-10-25 12:00+00' THEN 9 ELSE 1000 END, d, d
 FROM generate_series('2026-10-16 12:00+00'::timestamptz, '2026-10-25 12:00+00', '1 day') AS d;
 SELECT a.metric, a.value, a.expected, round(a.lowest, 2) AS lowest, round(a.highest, 2) AS highest, a.compared, a.same_weekday, a.is_anomaly FROM ssot.anomalies() AS a;
 

@@ -9,7 +9,6 @@
 #include "match_table.h"
 
 #include "access/tupdesc.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -79,21 +78,6 @@ probability_argument(FunctionCallInfo fcinfo, int number, const char *name)
 	return value;
 }
 
-static void
-check_relation(Oid relid)
-{
-	char		kind;
-
-	ssot_require_relation(relid);
-	kind = get_rel_relkind(relid);
-	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE &&
-		kind != RELKIND_VIEW && kind != RELKIND_MATVIEW && kind != RELKIND_FOREIGN_TABLE)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("the rows of \"%s\" cannot be matched", get_rel_name(relid)),
-				 errhint("Tables, views, materialized views and foreign tables can.")));
-}
-
 /*
  * Arguments of all four: (relation regclass, key text[], compare jsonb,
  * one_per text, match float8, review float8, max_cluster int).
@@ -111,7 +95,7 @@ run(FunctionCallInfo fcinfo)
 					 errmsg("matching needs a relation, its key, and what to compare"),
 					 errhint("For example ssot.match('crm.contact', '{id}', '{\"name\": \"text\", \"born\": \"date\"}').")));
 	table->relid = PG_GETARG_OID(0);
-	check_relation(table->relid);
+	ssot_require_rows(table->relid, "matched");
 	table->key_sql = key_expression(table, PG_GETARG_ARRAYTYPE_P(1));
 	ssot_match_declare(table, PG_GETARG_JSONB_P(2));
 	if (!PG_ARGISNULL(3))

@@ -6,6 +6,7 @@
 
 #include "ssot.h"
 #include "common/attempt.h"
+#include "common/errors.h"
 
 #include "access/xact.h"
 #include "utils/resowner.h"
@@ -35,6 +36,18 @@ ssot_attempt(void (*action) (void *arg), void *arg)
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
 	return failed;
+}
+
+char *
+ssot_attempt_local(void (*action) (void *arg), void *arg)
+{
+	ErrorData  *error = ssot_attempt(action, arg);
+
+	if (error == NULL)
+		return NULL;
+	if (!ssot_error_is_local(error->sqlerrcode))
+		ReThrowError(error);
+	return error->message;
 }
 
 bool

@@ -13,6 +13,12 @@
 extern ErrorData *ssot_attempt(void (*action) (void *arg), void *arg);
 
 /*
+ * The same where only what was worked on may be at fault (common/errors.h): its
+ * message, or NULL. Any other error is raised.
+ */
+extern char *ssot_attempt_local(void (*action) (void *arg), void *arg);
+
+/*
  * Run "action" in an internal subtransaction and undo what it did if it returns
  * false, or raises an error, which goes on. An error that left an internal
  * subtransaction without closing it would leave the session in it: whoever

@@ -18,7 +18,7 @@ ssot_error_is_local(int sqlstate)
 		case MAKE_SQLSTATE('5', '8', '0', '0', '0'):	/* system error */
 		case MAKE_SQLSTATE('X', 'X', '0', '0', '0'):	/* internal error */
 		case MAKE_SQLSTATE('S', 'S', '0', '0', '0'):	/* a limit of ours */
-			return false;
+			return sqlstate == ERRCODE_SSOT_BEFORE_HISTORY;
 	}
 	return sqlstate != ERRCODE_LOCK_NOT_AVAILABLE;
 }

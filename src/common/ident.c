@@ -10,6 +10,7 @@
 #include "ssot.h"
 #include "common/ident.h"
 
+#include "catalog/pg_class.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -27,6 +28,21 @@ ssot_require_relation(Oid relid)
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("relation with OID %u does not exist", relid),
 				 errhint("Name a relation; this one may have been dropped meanwhile.")));
+}
+
+void
+ssot_require_rows(Oid relid, const char *participle)
+{
+	char		kind;
+
+	ssot_require_relation(relid);
+	kind = get_rel_relkind(relid);
+	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE &&
+		kind != RELKIND_VIEW && kind != RELKIND_MATVIEW && kind != RELKIND_FOREIGN_TABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" cannot be %s", get_rel_name(relid), participle),
+				 errhint("Tables, views, materialized views and foreign tables can.")));
 }
 
 char *

@@ -14,6 +14,9 @@ extern char *ssot_relation_name(Oid relid);
 /* Error unless there is a relation of this OID: a regclass may be any number. */
 extern void ssot_require_relation(Oid relid);
 
+/* Error unless it is one that has rows to be "compared", "matched" ... */
+extern void ssot_require_rows(Oid relid, const char *participle);
+
 /*
  * Build SQL from a template whose shape can be read at a glance:
  *

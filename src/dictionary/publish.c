@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "ssot.h"
+#include "common/attempt.h"
 #include "common/ident.h"
 #include "dictionary/metric_ask.h"
 #include "dictionary/metric_store.h"
@@ -311,33 +312,38 @@ ssot_reported_figure(int64 id)
 
 /* ---- periods -------------------------------------------------------------- */
 
-/* The first day of "2026", "2026-Q4" or "2026-10", and its grain. */
+/*
+ * The first day of "2026", "2026-Q4" or "2026-10", and its grain. A period has one
+ * spelling only, or it could be closed twice.
+ */
 static char *
 read_period(const char *period, const char **grain)
 {
-	int			year;
-	int			part;
-	char		rest;
+	size_t		len = strlen(period);
+	size_t		digits = strspn(period, "0123456789");
+	int			year = atoi(period);
+	int			part = 1;
 
-	if (sscanf(period, "%4d-Q%1d%c", &year, &part, &rest) == 2 && part >= 1 && part <= 4)
+	*grain = NULL;
+	if (digits == 4 && len == 4)
+		*grain = "year";
+	else if (digits == 4 && len == 7 && period[4] == '-' && period[5] == 'Q' &&
+			 period[6] >= '1' && period[6] <= '4')
 	{
 		*grain = "quarter";
-		return psprintf("%04d-%02d-01", year, part * 3 - 2);
+		part = (period[6] - '0') * 3 - 2;
 	}
-	if (sscanf(period, "%4d-%2d%c", &year, &part, &rest) == 2 && part >= 1 && part <= 12)
+	else if (digits == 4 && len == 7 && period[4] == '-' && strspn(period + 5, "0123456789") == 2)
 	{
 		*grain = "month";
-		return psprintf("%04d-%02d-01", year, part);
+		part = atoi(period + 5);
 	}
-	if (strlen(period) == 4 && sscanf(period, "%4d%c", &year, &rest) == 1)
-	{
-		*grain = "year";
-		return psprintf("%04d-01-01", year);
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("\"%s\" is no period", period),
-			 errhint("Write a year, quarter or month: '2026', '2026-Q4', '2026-10'.")));
+	if (*grain == NULL || year < 1 || part < 1 || part > 12)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" is no period", period),
+				 errhint("Write a year, quarter or month: '2026', '2026-Q4', '2026-10'.")));
+	return psprintf("%04d-%02d-01", year, part);
 }
 
 /* {"month": "2026-10-01"} for a metric with a date; NULL: as a whole. */
@@ -447,31 +453,64 @@ ssot_report_figure(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(id);
 }
 
-/* snapshot_metrics(): keep the present value of every metric in force; how many. */
+typedef struct MetricSnapshot
+{
+	const char *name;			/* with its variant */
+	SsotPublished published;
+	TimestampTz as_of;
+} MetricSnapshot;
+
+static void
+take_snapshot(void *arg)
+{
+	MetricSnapshot *s = (MetricSnapshot *) arg;
+	SsotMetric *metric = ssot_metric_named(s->name);
+
+	s->published = (SsotPublished)
+	{
+		.metric = metric->name,.variant = metric->variant,.version = metric->version,.now = true
+	};
+	ssot_published_compute(&s->published, false);
+	s->as_of = ssot_last_write(ssot_metric_entities(metric));
+}
+
+static void
+keep_snapshot(const MetricSnapshot *s)
+{
+	Datum		args[5] = {
+		CStringGetTextDatum(s->published.metric), CStringGetTextDatum(s->published.variant),
+		Int32GetDatum(s->published.version),
+		s->published.value == NULL ? (Datum) 0 : NumericGetDatum(s->published.value),
+		TimestampTzGetDatum(s->as_of)
+	};
+	bool		nulls[5] = {false, false, false, s->published.value == NULL, false};
+
+	ssot_config_run(&insert_snapshot, args, nulls);
+}
+
+/* snapshot_metrics(): keep the present value of every metric in force; how many. One
+ * that cannot be computed is warned of and keeps no other from being kept. */
 Datum
 ssot_snapshot_metrics(PG_FUNCTION_ARGS)
 {
-	List	   *names = ssot_metric_names();
+	int			kept = 0;
 	ListCell   *cell;
 
-	foreach(cell, names)
+	foreach(cell, ssot_metric_names())
 	{
-		SsotMetric *metric = ssot_metric_named((const char *) lfirst(cell));
-		SsotPublished p = {
-			.metric = metric->name,.variant = metric->variant,.version = metric->version,.now = true
-		};
-		Datum		args[5];
-		bool		nulls[5] = {false};
+		MetricSnapshot snapshot = {.name = (const char *) lfirst(cell)};
+		char	   *problem = ssot_attempt_local(take_snapshot, &snapshot);
 
 		CHECK_FOR_INTERRUPTS();
-		ssot_published_compute(&p, false);
-		args[0] = CStringGetTextDatum(p.metric);
-		args[1] = CStringGetTextDatum(p.variant);
-		args[2] = Int32GetDatum(p.version);
-		args[3] = p.value == NULL ? (Datum) 0 : NumericGetDatum(p.value);
-		nulls[3] = p.value == NULL;
-		args[4] = TimestampTzGetDatum(ssot_last_write(ssot_metric_entities(metric)));
-		ssot_config_run(&insert_snapshot, args, nulls);
+		if (problem != NULL)
+			ereport(WARNING,
+					(errmsg("metric \"%s\" was not kept: %s", snapshot.name, problem),
+					 errhint("A new version by ssot.create_metric mends a metric that reads what is no longer there.")));
+		else
+		{
+			keep_snapshot(&snapshot);
+			kept++;
+		}
 	}
-	PG_RETURN_INT32(list_length(names));
+	PG_RETURN_INT32(kept);
 }

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "ssot.h"
+#include "common/attempt.h"
 #include "common/ident.h"
 #include "common/query.h"
 #include "dictionary/metric_store.h"
@@ -18,7 +19,6 @@
 #include "entity/companion.h"
 #include "entity/config.h"
 #include "entity/declare.h"
-#include "ingest/protect.h"
 
 #include "catalog/pg_type.h"
 #include "common/md5.h"
@@ -83,34 +83,10 @@ ssot_published_compute(SsotPublished *p, bool fresh)
 
 /* ---- computing what may fail ---------------------------------------------- */
 
-typedef struct Attempt
-{
-	SsotPublished *published;
-	bool		begun;
-	char	   *problem;
-} Attempt;
-
-static bool
-next_attempt(void *arg)
-{
-	Attempt    *attempt = (Attempt *) arg;
-	bool		first = !attempt->begun;
-
-	attempt->begun = true;
-	return first;
-}
-
 static void
-attempt_work(void *arg)
+compute(void *arg)
 {
-	ssot_published_compute(((Attempt *) arg)->published, false);
-}
-
-static bool
-attempt_failed(void *arg, ErrorData *error)
-{
-	((Attempt *) arg)->problem = pstrdup(error->message);
-	return false;
+	ssot_published_compute((SsotPublished *) arg, false);
 }
 
 /*
@@ -120,7 +96,6 @@ attempt_failed(void *arg, ErrorData *error)
 Datum
 ssot_recompute(PG_FUNCTION_ARGS)
 {
-	static const SsotProtected loop = {next_attempt, attempt_work, attempt_failed};
 	SsotPublished published = {
 		.metric = ssot_text_arg(fcinfo, 0),
 		.variant = ssot_text_arg(fcinfo, 1),
@@ -130,7 +105,7 @@ ssot_recompute(PG_FUNCTION_ARGS)
 		.slice = PG_ARGISNULL(4) ? NULL : PG_GETARG_JSONB_P(4),
 		.system = ssot_text_arg(fcinfo, 5)
 	};
-	Attempt		attempt = {.published = &published};
+	char	   *problem;
 	TupleDesc	desc;
 	Datum		values[5] = {0};
 	bool		nulls[5];
@@ -138,12 +113,12 @@ ssot_recompute(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "recompute must return a row");
 	if (published.metric == NULL || published.variant == NULL || published.version == 0)
-		attempt.problem = "the metric, its variant and version must not be null";
+		problem = "the metric, its variant and version must not be null";
 	else
-		ssot_protected_each(&loop, &attempt);
-	nulls[0] = attempt.problem != NULL || published.value == NULL;
-	nulls[1] = nulls[2] = nulls[3] = attempt.problem != NULL;
-	nulls[4] = attempt.problem == NULL;
+		problem = ssot_attempt_local(compute, &published);
+	nulls[0] = problem != NULL || published.value == NULL;
+	nulls[1] = nulls[2] = nulls[3] = problem != NULL;
+	nulls[4] = problem == NULL;
 	if (!nulls[0])
 		values[0] = NumericGetDatum(published.value);
 	if (!nulls[1])
@@ -153,6 +128,6 @@ ssot_recompute(PG_FUNCTION_ARGS)
 		values[3] = CStringGetTextDatum(published.checksum);
 	}
 	if (!nulls[4])
-		values[4] = CStringGetTextDatum(attempt.problem);
+		values[4] = CStringGetTextDatum(problem);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

@@ -370,14 +370,8 @@ static void
 expression_error(void *arg)
 {
 	Subject    *subject = (Subject *) arg;
-	int			position = geterrposition();
 
-	if (position > 0)
-	{
-		errposition(0);
-		internalerrposition(position);
-		internalerrquery(subject->text);
-	}
+	ssot_expression_position(subject->text);
 	errcontext("%s: %s", subject->what, subject->text);
 }
 

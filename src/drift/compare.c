@@ -41,21 +41,6 @@
 /* ---- what to compare ----------------------------------------------------- */
 
 static void
-check_relation(Oid relid)
-{
-	char		kind;
-
-	ssot_require_relation(relid);
-	kind = get_rel_relkind(relid);
-	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE &&
-		kind != RELKIND_VIEW && kind != RELKIND_MATVIEW && kind != RELKIND_FOREIGN_TABLE)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" cannot be compared", get_rel_name(relid)),
-				 errhint("ssot.compare takes tables, views, materialized views and foreign tables.")));
-}
-
-static void
 check_column(Oid relid, const char *column)
 {
 	if (get_attnum(relid, column) == InvalidAttrNumber)
@@ -407,8 +392,8 @@ ssot_compare(PG_FUNCTION_ARGS)
 					 errhint("Name the key columns, for example key => '{id}'.")));
 	left.relid = PG_GETARG_OID(0);
 	right.relid = PG_GETARG_OID(1);
-	check_relation(left.relid);
-	check_relation(right.relid);
+	ssot_require_rows(left.relid, "compared");
+	ssot_require_rows(right.relid, "compared");
 	key = array_names(PG_GETARG_ARRAYTYPE_P(2), "key");
 	if (key == NIL)
 		ereport(ERROR,

@@ -63,22 +63,25 @@ column_names(Relation rel)
 	return buf.data;
 }
 
-/*
- * Error context: the position the parser reports is one in the expression, not
- * in the user's statement.
- */
-static void
-expression_error(void *arg)
+void
+ssot_expression_position(const char *text)
 {
-	Subject    *subject = (Subject *) arg;
 	int			position = geterrposition();
 
 	if (position > 0)
 	{
 		errposition(0);
 		internalerrposition(position);
-		internalerrquery(subject->text);
+		internalerrquery(text);
 	}
+}
+
+static void
+expression_error(void *arg)
+{
+	Subject    *subject = (Subject *) arg;
+
+	ssot_expression_position(subject->text);
 	if (geterrcode() == ERRCODE_UNDEFINED_COLUMN || geterrcode() == ERRCODE_UNDEFINED_TABLE)
 		errhint("The columns of \"%s\" are %s.",
 				RelationGetRelationName(subject->rel), column_names(subject->rel));

@@ -31,6 +31,10 @@ extern Node *ssot_expression_raw(const char *text, const char *what, const char 
 extern char *ssot_expression_qualify(const char *text, Oid relid, const char *what,
 									 Oid target_type, int32 target_typmod);
 
+/* For an error context callback: the position that the parser reports is one in
+ * the expression "text", not in the user's statement. */
+extern void ssot_expression_position(const char *text);
+
 /* Attribute numbers that the expression reads (0 for the whole row), added to a
  * set offset by FirstLowInvalidHeapAttributeNumber as pull_varattnos does. */
 extern Bitmapset *ssot_expression_columns(Node *expression, Bitmapset *columns);
