@@ -2839,7 +2839,7 @@ CREATE EVENT TRIGGER ssot_ddl_drops ON sql_drop
 COMMENT ON EVENT TRIGGER ssot_ddl_drops IS 'Guards entities and their companions against DROP; takes dropped columns off the map';
 
 CREATE EVENT TRIGGER ssot_ddl_ends ON ddl_command_end
-    WHEN TAG IN ('ALTER TABLE', 'ALTER SCHEMA', 'ALTER VIEW', 'ALTER INDEX')
+    WHEN TAG IN ('ALTER TABLE', 'ALTER SCHEMA', 'ALTER VIEW', 'ALTER INDEX', 'COMMENT')
     EXECUTE FUNCTION ssot.ddl_ends();
 COMMENT ON EVENT TRIGGER ssot_ddl_ends IS 'Makes companions, as-of function and view, and the Entity Map follow the DDL of an entity';
 

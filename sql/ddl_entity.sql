@@ -90,6 +90,15 @@ SELECT field, value, overruled FROM ssot.pins WHERE entity = 'ddl.customer';
 ALTER TABLE ddl.customer ADD COLUMN valid_to date; -- ERROR
 ALTER TABLE ddl.customer RENAME COLUMN tier TO ssot_tier; -- ERROR
 
+-- COMMENT: the as-of view says of a column what the table says.
+COMMENT ON TABLE ddl.customer IS 'Who buys';
+COMMENT ON COLUMN ddl.customer.tier IS 'What they are worth to us';
+SELECT col_description('ddl_as_of.customer'::regclass, a.attnum) FROM pg_attribute AS a
+ WHERE a.attrelid = 'ddl_as_of.customer'::regclass AND a.attname = 'tier';
+COMMENT ON COLUMN ddl.customer.tier IS NULL;
+SELECT col_description('ddl_as_of.customer'::regclass, a.attnum) FROM pg_attribute AS a
+ WHERE a.attrelid = 'ddl_as_of.customer'::regclass AND a.attname = 'tier';
+
 -- RENAME COLUMN: companions, mapping keys, code lists, authority, on_error,
 -- predicates, pins and open drift follow; nothing has to be read again.
 SELECT system, field, kind FROM ddl_ssot.customer_drift ORDER BY 1, 2, 3;

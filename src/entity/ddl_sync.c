@@ -593,6 +593,29 @@ table_altered(Oid relid, const Node *command)
 		ssot_map_read_anew(entity->name);
 }
 
+/*
+ * COMMENT ON COLUMN golden_as_of.customer.email IS '...'; as the table's column has
+ * it now. What reads the past explains itself as the table does.
+ */
+static void
+column_commented(Oid relid, const CommentStmt *stmt)
+{
+	char	   *registered;
+	SsotEntity *entity;
+	char	   *view;
+	const char *column;
+
+	if (stmt->objtype != OBJECT_COLUMN || (registered = registered_name(relid)) == NULL)
+		return;
+	entity = ssot_entity_load(relid, false);
+	view = ssot_as_of_view(entity);
+	column = strVal(llast((List *) stmt->object));
+	if (ssot_has_column(ssot_relation_oid(view), column))
+		ssot_ddl_run(entity, stmt->comment == NULL ?
+					 ssot_sql("COMMENT ON COLUMN %T.%I IS NULL", view, column) :
+					 ssot_sql("COMMENT ON COLUMN %T.%I IS %L", view, column, stmt->comment));
+}
+
 static void
 command_ended(Node *command)
 {
@@ -601,7 +624,12 @@ command_ended(Node *command)
 
 	ssot_config_each(&altered_query, NULL, NULL, take_oid, &list);
 	foreach(lc, list)
-		table_altered(lfirst_oid(lc), command);
+	{
+		if (IsA(command, CommentStmt))
+			column_commented(lfirst_oid(lc), (CommentStmt *) command);
+		else
+			table_altered(lfirst_oid(lc), command);
+	}
 }
 
 Datum
