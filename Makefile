@@ -39,7 +39,9 @@ deps:
 demo: deps
 	@test/demo
 
+# Java is large: it is installed when the test that needs it is to run.
 check: deps
+	@case " $${ONLY:-clients} " in *" clients "*) test/deps clients ;; esac
 	@test/check
 
 bench: deps

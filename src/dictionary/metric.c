@@ -75,7 +75,8 @@ ssot_metric_stamp(PG_FUNCTION_ARGS)
 	Datum		values[2];
 	bool		nulls[2] = {false, false};
 
-	if (past)
+	/* Refuses a misspelt setting: who set it would be shown the present. */
+	if (past || ssot_unknown_setting != NULL)
 		time = time_of_setting(entities);
 	else if (ssot_as_of_setting != NULL && ssot_as_of_setting[0] != '\0')
 		ereport(ERROR,
