@@ -35,6 +35,22 @@ SELECT month, value FROM metrics."mc converted_by_month" ORDER BY 1;
 -- or by the one of the day
 INSERT INTO mc.daily VALUES (1, 'EUR', 2, '2026-01-01'), (2, 'EUR', 3, '2026-02-19'), (3, 'EUR', 4, '2026-03-01');
 SELECT value FROM metrics."mc daily";
+-- Two systems: a record that one of them lacks has an amount and its currency, or neither
+CREATE TABLE mc.crm_deal (id text, amount numeric, currency text);
+CREATE TABLE mc.erp_deal (no text, crm text, amount numeric, currency text);
+INSERT INTO mc.crm_deal VALUES ('a', 1, 'EUR'), ('b', 2, 'USD'), ('c', 3, 'EUR');
+INSERT INTO mc.erp_deal VALUES ('A', 'a', 1, 'USD'), ('D', NULL, 4, 'EUR');
+SELECT ssot.create_system('mc_crm', owner => 'tests'), ssot.create_system('mc_erp', owner => 'tests');
+SELECT ssot.create_source('mc.deal', 'mc_crm', 'mc.crm_deal', key => 'id', fields => '{"amount": "amount", "currency": "currency"}') IS NOT NULL AS crm,
+       ssot.create_source('mc.deal', 'mc_erp', 'mc.erp_deal', key => 'no', links => '{"mc_crm": "crm"}',
+           fields => '{"amount": "amount", "currency": "currency"}') IS NOT NULL AS erp;
+SELECT count(*) FROM ssot.reconcile('mc.deal');
+SELECT axis, cause, contribution FROM ssot.explain_difference('mc converted', 'mc_crm', 'mc_erp');
+SELECT axis, cause, contribution FROM ssot.explain_difference('mc converted', 'mc_crm', 'mc_erp', method => 'shapley');
+-- A slice must be one of both definitions
+SELECT ssot.create_metric('mc converted', variant => 'plain', from_entity => 'mc.deal', measure => 'sum(amount)', unit => 'USD', currency => 'currency', rates => 'mc.rate');
+SELECT cause FROM ssot.explain_difference('mc converted', 'mc_crm', 'mc_erp', slice => '{"month": "2026-01-01"}', right_variant => 'plain'); -- ERROR
+SELECT cause FROM ssot.explain_difference('mc converted', 'mc_crm', 'mc_erp', slice => '{"month": "2026-01-01"}', left_variant => 'plain'); -- ERROR
 -- Without a currency nobody knows what an amount is
 UPDATE mc.deal SET currency = NULL WHERE deal_id = 1;
 SELECT value FROM metrics."mc value"; -- ERROR
@@ -82,4 +98,5 @@ DELETE FROM ssot.definition_version WHERE definition LIKE 'mc %';
 DELETE FROM ssot.calendar WHERE calendar LIKE 'mc %';
 SELECT ssot.unregister_entity('mc.deal', true), ssot.unregister_entity('mc.rate', true),
        ssot.unregister_entity('mc.daily', true), ssot.unregister_entity('mc.bare', true);
+SELECT ssot.drop_system('mc_crm'), ssot.drop_system('mc_erp');
 DROP SCHEMA mc CASCADE;

@@ -97,6 +97,9 @@ SELECT axis, cause, contribution FROM ssot.explain_difference('pb sales', 'figur
 SELECT axis, cause, contribution FROM ssot.explain_difference('pb sales', 'publication:' || :first, 'publication:' || :first);
 SELECT sum(contribution) = (SELECT value FROM ssot.metric('pb sales', version => 1)) - 600 AS exact
 FROM ssot.explain_difference('pb sales', 'publication:' || :first, 'golden', right_version => 1);
+-- What has come since is timing, seen from either side; what was deleted above by force is not reproduced
+SELECT axis, contribution FROM ssot.explain_difference('pb sales', 'publication:' || :first, 'golden', right_version => 1);
+SELECT axis, contribution FROM ssot.explain_difference('pb sales', 'golden', 'publication:' || :first, left_version => 1, method => 'shapley');
 SELECT axis, cause, contribution FROM ssot.explain_difference('pb sales', 'publication:' || :first, 'publication:' || :sliced); -- ERROR
 SELECT axis, cause, contribution FROM ssot.explain_difference('pb by region', 'publication:' || :first, 'golden'); -- ERROR
 SELECT axis, cause, contribution FROM ssot.explain_difference('pb sales', 'publication:-1', 'golden'); -- ERROR

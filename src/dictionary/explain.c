@@ -108,7 +108,8 @@ read_game(FunctionCallInfo fcinfo, SsotGame *game)
 
 /*
  * A side's own records. A golden side that names no time, or one after which
- * nothing was written, is read as it is, and its time is the other side's.
+ * nothing was written, is read as it is, and its time is that of the other side,
+ * if that is a system.
  */
 static void
 open_side(SsotSide *side, int own, bool has_time, TimestampTz t)
@@ -135,6 +136,15 @@ open_other(SsotSide *side, int own, const SsotSide *other)
 	const char *entity = (const char *) linitial(ssot_metric_entities(side->metric));
 	SsotSystemTime time;
 
+	/*
+	 * Golden records at the time of the other golden side are those of that
+	 * side.
+	 */
+	if (side->system == NULL && other->system == NULL)
+	{
+		*reading = other->reading[1 - own];
+		return true;
+	}
 	*reading = side->reading[own];
 	if (!side->has_time || !other->has_time || side->time == other->time)
 		return true;
@@ -301,10 +311,14 @@ ssot_explain_difference(PG_FUNCTION_ARGS)
 	read_game(fcinfo, &game);
 	for (int own = 0; own < 2; own++)
 		read_side(fcinfo, &sides[own], metric, own);
+	if (sides[0].system == NULL && sides[1].system == NULL)
+		sides[0].has_time = sides[1].has_time = true;
 	for (int own = 0; own < 2; own++)
 		game.tied |= !open_other(&sides[own], own, &sides[1 - own]);
-	slices = ssot_slices(slice_of(sides, PG_ARGISNULL(ARG_SLICE) ? NULL : PG_GETARG_JSONB_P(ARG_SLICE)),
-						 sides[0].metric);
+	/* Both definitions must have the slice's dimensions. */
+	for (int own = 1; own >= 0; own--)
+		slices = ssot_slices(slice_of(sides, PG_ARGISNULL(ARG_SLICE) ? NULL : PG_GETARG_JSONB_P(ARG_SLICE)),
+							 sides[own].metric);
 	level = ssot_search_path_begin();
 	explained = ssot_explain(sides, &game, slices);
 	add_reported(sides, explained);

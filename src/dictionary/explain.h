@@ -154,8 +154,8 @@ extern char *ssot_side_primary(SsotPairRows *rows, int side);
 extern char *ssot_side_extra(SsotPairRows *rows, int side);
 
 /* A row's share of the number, as a FROM item called "name" with a column v; refs[i]
- * is SQL for column i. */
-extern char *ssot_share(const SsotPairRows *rows, char **refs, const char *name);
+ * is SQL for column i; 0 where "exists" is not true. */
+extern char *ssot_share(const SsotPairRows *rows, char **refs, const char *exists, const char *name);
 
 /* explain_family.c: which ids are compared as one, and their net. */
 extern void ssot_find_families(SsotPairRows *rows);

@@ -182,7 +182,7 @@ side_families(SsotPairRows *rows, int side)
 		refs[i] = psprintf("p.c%d", i + 1);
 	return ssot_sql("SELECT f.root, pg_catalog.sum(x.v) AS v\n"
 					"FROM (%s) AS p JOIN ssot_family AS f ON f.id = p.id,\n%s%s\nGROUP BY f.root",
-					all, ssot_share(rows, refs, "x"),
+					all, ssot_share(rows, refs, "true", "x"),
 					rows->records[side] == NULL ? "" : "\nWHERE p.state = 0 AND p.answers");
 }
 

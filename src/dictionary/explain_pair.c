@@ -161,6 +161,7 @@ steps(const SsotPairRows *rows, int *columns)
 /*
  * The share after "done" steps, in a side's hierarchy. Where the side has no record
  * of this id, it cannot place it: then the record stays where its own side has it.
+ * Half a record has no share: its amount would be without a currency.
  */
 static char *
 share_after(const SsotPairRows *rows, const int *order, int nsteps, int done, int hierarchy,
@@ -182,7 +183,8 @@ share_after(const SsotPairRows *rows, const int *order, int nsteps, int done, in
 			rows->same[i] ? psprintf("CASE WHEN p.lid IS NULL THEN p.r%d ELSE p.l%d END", i + 1, i + 1) :
 			psprintf("p.%s%d", right ? "r" : "l", i + 1);
 	}
-	return ssot_share(rows, refs, name);
+	return ssot_share(rows, refs, nsteps == 0 ? "true" : done == 0 ? "p.lid IS NOT NULL" :
+					  done == nsteps ? "p.rid IS NOT NULL" : "p.lid IS NOT NULL AND p.rid IS NOT NULL", name);
 }
 
 /* A point of the chain; both directions share its ends. */
@@ -338,7 +340,7 @@ weigh_extra(SsotPairRows *rows, int side)
 		put(&out, psprintf("pg_catalog.count(*) FILTER (WHERE (x.v <> 0 OR NOT p.answers) AND %s)", kinds[k]));
 	}
 	ssot_pair_query(rows, ssot_sql("SELECT %s\nFROM (%s) AS p,\n%s", out.sql.data,
-								   ssot_side_extra(rows, side), ssot_share(rows, refs, "x")),
+								   ssot_side_extra(rows, side), ssot_share(rows, refs, "true", "x")),
 					out.n, values, nulls);
 	for (int k = 0; k < lengthof(kinds); k++)
 	{

@@ -213,12 +213,12 @@ ssot_side_extra(SsotPairRows *rows, int side)
 /* ---- a row's share -------------------------------------------------------- */
 
 /*
- * LATERAL (SELECT coalesce(CASE WHEN <filter> AND <slices> THEN <share> END, 0) AS v
+ * LATERAL (SELECT coalesce(CASE WHEN <exists> AND <filter> AND <slices> THEN <share> END, 0) AS v
  *          FROM (SELECT p.l1 AS stage, p.r3 AS amount) AS opportunity,
  *               (SELECT p.l2 AS country) AS customer) AS name
  */
 char *
-ssot_share(const SsotPairRows *rows, char **refs, const char *name)
+ssot_share(const SsotPairRows *rows, char **refs, const char *exists, const char *name)
 {
 	const SsotMetric *metric = rows->pairing->metric;
 	StringInfoData from;
@@ -245,7 +245,9 @@ ssot_share(const SsotPairRows *rows, char **refs, const char *name)
 							list.data, ssot_scope_relation(metric->scope, i)->alias);
 	}
 	initStringInfo(&condition);
-	appendStringInfoString(&condition, metric->filter == NULL ? "true" : psprintf("(%s)", metric->filter->sql));
+	appendStringInfoString(&condition, exists);
+	if (metric->filter != NULL)
+		appendStringInfo(&condition, " AND (%s)", metric->filter->sql);
 	foreach(cell, rows->pairing->slices)
 		appendStringInfo(&condition, " AND %s", ssot_metric_slice(metric, (SsotSlice *) lfirst(cell)));
 	return ssot_sql("LATERAL (SELECT coalesce(CASE WHEN %s THEN %s END, 0) AS v%s%s%s) AS %s",
