@@ -38,6 +38,32 @@ SELECT (SELECT value FROM ssot.metric('pb sales')) AS now, (SELECT p.value FROM 
 SELECT * FROM ssot.verify_publications();
 SELECT ssot.unmerge('pb.sale', '3') IS NOT NULL AS split, ssot.restore('pb.sale', '1') IS NOT NULL AS restored;
 SELECT * FROM ssot.verify_publications();
+-- and through a split, a pin and another definition of what it is computed from
+SELECT ssot.create_metric('pb many', from_entity => 'pb.sale', measure => 'count(*)', unit => 'sales');
+SELECT ssot.create_metric('pb mean', kind => 'ratio', numerator => 'pb sales', denominator => 'pb many', unit => 'EUR');
+SELECT ssot.publish('pb mean') AS mean \gset
+BEGIN;
+SELECT ssot.merge('pb.sale', '2', '3') IS NOT NULL AS merged;
+SELECT ssot.split('pb.sale', '2', '{pb_shop:3}') IS NOT NULL AS split, ssot.pin('pb.sale', '2', 'amount', '5', 'typed twice') IS NOT NULL AS pinned;
+SELECT ssot.create_metric('pb many', from_entity => 'pb.sale', measure => 'count(*)', unit => 'sales', filter => 'amount > 100');
+SELECT ssot.create_metric('pb mean', kind => 'ratio', numerator => 'pb sales', denominator => 'pb many', unit => 'EUR');
+SELECT round(m.value, 2) AS now, round(p.value, 2) AS published FROM metrics."pb mean" AS m, ssot.publication AS p WHERE p.publication_id = :mean;
+SELECT * FROM ssot.verify_publications();
+-- By force: a definition, a definition of a part, a record as it is
+SAVEPOINT force;
+UPDATE ssot.definition_version SET compiled = replace(compiled::text, 'sum(', 'max(')::jsonb WHERE definition = 'pb sales' AND version = 1;
+SELECT v.metric, v.slice, v.cause FROM ssot.verify_publications() AS v ORDER BY v.publication_id;
+ROLLBACK TO force;
+UPDATE ssot.definition_version SET compiled = replace(compiled::text, 'count(*)', 'count(sale.region_id)')::jsonb WHERE definition = 'pb many' AND version = 1;
+SELECT v.metric, v.cause IS NOT NULL AS found FROM ssot.verify_publications() AS v ORDER BY v.publication_id;
+ROLLBACK TO force;
+SET LOCAL session_replication_role = replica;
+UPDATE pb.sale SET amount = amount + 1 WHERE sale_id = 1;
+SELECT v.metric, round(v.difference, 2) AS difference, v.cause FROM ssot.verify_publications() AS v ORDER BY v.publication_id;
+ROLLBACK;
+DELETE FROM ssot.publication WHERE metric = 'pb mean';
+DELETE FROM ssot.definition_version WHERE definition IN ('pb many', 'pb mean');
+DROP VIEW metrics."pb many", metrics."pb mean", metrics_as_of."pb many", metrics_as_of."pb mean";
 -- Not what may still change
 SELECT ssot.publish('pb sales', as_of => ssot.stable_until('pb.sale') - interval '1 us') IS NOT NULL AS firm;
 \set VERBOSITY terse

@@ -159,7 +159,7 @@ ssot_read_system(const SsotMetric *metric, SsotMetricReading *reading, const cha
 	const char *entity = (const char *) linitial(ssot_metric_entities(metric));
 	SsotSystemTime time;
 
-	ssot_require_system(system, "system");
+	ssot_require_known_system(system, "system");
 	if (has_time ? !ssot_system_at(entity, system, t, &time) : !ssot_system_latest(entity, system, &time))
 		ssot_refuse_before(entity, system, has_time ? t : DT_NOEND);
 	reading->mode = SSOT_METRIC_SYSTEM;

@@ -33,8 +33,10 @@ extern List *ssot_text_array_list(Datum array);
 /* An argument as a C string; NULL where it is null. */
 extern char *ssot_text_arg(FunctionCallInfo fcinfo, int n);
 
-/* system.c: error with a hint unless the system exists. */
+/* system.c: error with a hint unless the system exists. Locks its row (FOR KEY SHARE),
+ * for who writes its name; the other is for who only reads. */
 extern void ssot_require_system(const char *system, const char *what);
+extern void ssot_require_known_system(const char *system, const char *what);
 
 /*
  * entity.c: the map of an entity that the current user may change, with its row

@@ -30,6 +30,17 @@ static SsotQuery system_query = {
 	.argtypes = {TEXTOID}
 };
 
+/* For who only reads: on a standby nothing can be locked. */
+static SsotQuery known_query = {
+	.sql =
+	"SELECT s.built_in\n"
+	"FROM ssot.system AS s\n"
+	"WHERE s.system = $1",
+	.nargs = 1,
+	.argtypes = {TEXTOID},
+	.read_only = true
+};
+
 static SsotQuery names_query = {
 	.sql =
 	"SELECT pg_catalog.string_agg(pg_catalog.format('\"%s\"', s.system), ', ' ORDER BY s.system COLLATE \"C\")\n"
@@ -114,26 +125,26 @@ required_name(FunctionCallInfo fcinfo, int n, const char *what)
 }
 
 static bool
-find_system(const char *system, bool *built_in)
+find_system(SsotQuery *query, const char *system, bool *built_in)
 {
 	Datum		name = CStringGetTextDatum(system);
 	Datum		value;
 	bool		isnull;
 
-	if (!ssot_config_one(&system_query, &name, NULL, 1, &value, &isnull))
+	if (!ssot_config_one(query, &name, NULL, 1, &value, &isnull))
 		return false;
 	*built_in = DatumGetBool(value);
 	return true;
 }
 
-void
-ssot_require_system(const char *system, const char *what)
+static void
+require_found(SsotQuery *query, const char *system, const char *what)
 {
 	bool		built_in;
 	Datum		names;
 	bool		isnull;
 
-	if (find_system(system, &built_in))
+	if (find_system(query, system, &built_in))
 		return;
 	ssot_config_one(&names_query, NULL, NULL, 1, &names, &isnull);
 	ereport(ERROR,
@@ -145,6 +156,18 @@ ssot_require_system(const char *system, const char *what)
 					 quote_literal_cstr(system))));
 }
 
+void
+ssot_require_system(const char *system, const char *what)
+{
+	require_found(&system_query, system, what);
+}
+
+void
+ssot_require_known_system(const char *system, const char *what)
+{
+	require_found(&known_query, system, what);
+}
+
 /* A system that its owner may change: existing and not built in. */
 static void
 require_changeable(const char *system, const char *what)
@@ -152,7 +175,7 @@ require_changeable(const char *system, const char *what)
 	bool		built_in;
 
 	ssot_require_system(system, what);
-	if (find_system(system, &built_in) && built_in)
+	if (find_system(&system_query, system, &built_in) && built_in)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("system \"%s\" is built in", system),
@@ -173,7 +196,7 @@ ssot_create_system(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("the name of a system may not contain \":\" or \".\": \"%s\"", system),
 				 errdetail("Keys of its records are written as system:key and system.key_name:key.")));
-	if (find_system(system, &built_in))
+	if (find_system(&system_query, system, &built_in))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("system \"%s\" already exists", system),

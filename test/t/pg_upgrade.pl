@@ -48,6 +48,21 @@ $old->psql('one', q{
 	SELECT ssot.retire('golden.customer', '20');
 	}, extra_params => [ '-U', 'ann' ], on_error_stop => 1, on_error_die => 1);
 
+# A dictionary with numbers of every kind, in a database of its own.
+$old->safe_psql('postgres', 'CREATE DATABASE numbers');
+$old->safe_psql('numbers', 'CREATE EXTENSION ssot');
+command_ok([ 'psql', '-X', '-q', '-h', $old->host, '-p', $old->port, '-d', 'numbers', '-o', '/dev/null', '-f', 'test/data/metrics/life.sql' ],
+	'a dictionary is filled');
+sub numbers
+{
+	my ($node) = @_;
+	my ($out, $err) = run_command([ 'psql', '-X', '-q', '-h', $node->host, '-p', $node->port, '-d', 'numbers', '-f', 'test/data/metrics/questions.sql' ]);
+	is($err, '', $node->name . ': all questions about numbers are answered');
+	return $out;
+}
+my $numbers = numbers($old);
+like($numbers, qr/a late contract/, 'the numbers tell of a restatement');
+
 my $answers = q{
 	SELECT 'drift', md5(string_agg(d::text, E'\n' ORDER BY d::text)) FROM ssot.drift('golden.customer') AS d
 	UNION ALL SELECT 'as of', md5(string_agg(c::text, E'\n' ORDER BY c.customer_id)) FROM golden.customer_at((SELECT min(valid_from) FROM golden_ssot.customer_history)) AS c
@@ -90,6 +105,12 @@ $new->start;
 ok(dump_of($new, 'new') eq $old_dump, 'the upgraded database is the same, byte by byte of its dump')
   or diag(run_command([ 'diff', "$dir/old", "$dir/new" ]));
 is($new->safe_psql('one', $answers), $before, 'the same answers, the same members of the extension');
+ok(numbers($new) eq $numbers, 'the same numbers, definitions and explanations');
+is($new->safe_psql('numbers', q{
+	SET SESSION AUTHORIZATION metric_bob;
+	SELECT ssot.sign('trade waiting', 1);
+	RESET SESSION AUTHORIZATION;
+	SELECT value > 0 FROM metrics."trade waiting"}), "approved\nt", 'signing goes on');
 is($new->safe_psql('one', q{SELECT rows_new, rows_changed, retired, golden_changed FROM ssot.reconcile('golden.customer')}),
 	"0|0|0|\n0|0|0|\n|||0", 'a run has nothing to do');
 my ($status, $out, $err) = $new->psql('one', q{

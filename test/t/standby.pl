@@ -50,6 +50,11 @@ $primary->safe_psql('postgres', q{
 	ALTER TABLE person ENABLE ROW LEVEL SECURITY;
 	CREATE POLICY rome ON person USING (city = 'Rome');
 });
+# A dictionary with numbers of every kind, in a database of its own.
+my @life = ('psql', '-X', '-q', '-h', $primary->host, '-p', $primary->port, '-d', 'numbers');
+$primary->safe_psql('postgres', 'CREATE DATABASE numbers');
+$primary->safe_psql('numbers', 'CREATE EXTENSION ssot');
+command_ok([ @life, '-o', '/dev/null', '-f', 'test/data/metrics/life.sql' ], 'a dictionary is filled');
 $primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
 
 # Each answer must be there, and be the primary's.
@@ -96,6 +101,28 @@ foreach my $question (sort keys %questions)
 
 	isnt($answer, '', "$question: the primary has an answer");
 	is($standby->safe_psql('postgres', $questions{$question}), $answer, "$question: the standby gives the same");
+}
+
+# metrics.*, metrics_as_of.*, metric(), explain_difference, verify_publications,
+# the dictionary: everything that may be asked of it.
+my @answers = map {
+	my ($out, $err) = run_command([ 'psql', '-X', '-q', '-h', $_->host, '-p', $_->port, '-d', 'numbers', '-f', 'test/data/metrics/questions.sql' ]);
+	is($err, '', $_->name . ': all questions about numbers are answered');
+	$out } $primary, $standby;
+like($answers[0], qr/a late contract/, 'numbers: the primary has answers');
+ok($answers[1] eq $answers[0], 'numbers: the standby gives the same');
+foreach my $write (
+	q{SELECT ssot.publish('trade deals')},
+	q{SELECT ssot.close_period('2026-10')},
+	q{SELECT ssot.report_figure('trade deals', 'trade bi', 1, now())},
+	q{SELECT ssot.snapshot_metrics()},
+	q{SELECT ssot.sign('trade waiting', 1)},
+	q{SELECT ssot.create_definition('word', description => 'x')})
+{
+	my ($status, $out, $error) = $standby->psql('numbers', $write);
+
+	isnt($status, 0, "refused on the standby: $write");
+	like($error, qr/read-only transaction|recovery/, 'and says why');
 }
 
 foreach my $write (
