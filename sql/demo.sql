@@ -16,3 +16,4 @@ CREATE EXTENSION ssot;
 \set ECHO all
 \c :home
 DROP DATABASE regress_demo;
+DROP ROLE ann, bob, sales, finance;

@@ -204,13 +204,18 @@ SELECT count(*) AS entries, count(really) AS "of customers", count(*) FILTER (WH
        count(DISTINCT really) AS "these are", count(DISTINCT really) FILTER (WHERE linked = really) AS "of them found",
        (SELECT count(*) FROM ssot.match_review) AS "pairs left to people"
   FROM entry;
+\echo 'One of the pairs left to people. Any two records are hardly ever one person (prior); each thing'
+\echo 'compared adds its weight. In the end it is too little to join them, and too much to forget:'
+\echo
+
 SELECT e.comparison, e.value_a AS "the CRM and the ERP", e.value_b AS "the list", e.level, round(e.weight::numeric, 1) AS weight,
        round(e.probability::numeric, 4) AS probability
   FROM ssot.explain_match('golden.customer', 'crm:AW00016109', 'marketing:1') AS e ORDER BY e.step;
 
 \echo 'THREE PIPELINES'
-\echo 'Sales says 1,000,000. Marketing says 15 % less, finance 30 % less. Each reads its own'
-\echo 'system; finance leaves renewals out. Why they differ, to the cent:'
+\echo 'The files hold no deals, so ten are made up. Sales says 1,000,000; marketing says 15 % less,'
+\echo 'finance 30 % less. Each reads its own system; finance leaves renewals out. Why they differ, to'
+\echo 'the cent: what is counted (definition), until when (timing), what the records say (quality).'
 \echo
 
 \o /dev/null
@@ -241,9 +246,10 @@ SELECT ssot.reconcile('sales.deal');
 INSERT INTO bronze.crm_deal VALUES ('D10', 'open', true, false, 100000, '2026-11-03 12:00+00');
 SELECT ssot.reconcile('sales.deal');
 SELECT ssot.create_metric('pipeline', from_entity => 'sales.deal', measure => 'sum(amount)', unit => 'USD',
-    filter => $$qualified AND stage NOT IN ('won', 'lost')$$, description => 'Open, qualified contract value');
+    owner => 'revops', filter => $$qualified AND stage NOT IN ('won', 'lost')$$,
+    description => 'Open, qualified contract value of the first year; renewals and reopened deals, too');
 SELECT ssot.create_metric('pipeline', variant => 'finance', from_entity => 'sales.deal', measure => 'sum(amount)', unit => 'USD',
-    filter => $$qualified AND stage NOT IN ('won', 'lost') AND NOT renewal$$, description => 'The same without renewals');
+    owner => 'finance', filter => $$qualified AND stage NOT IN ('won', 'lost') AND NOT renewal$$, description => 'The same without renewals');
 \o
 
 SELECT x.who, to_char(m.value, 'FM9,999,999') || ' ' || m.unit AS pipeline,
@@ -256,4 +262,62 @@ SELECT x.who, e.axis, to_char(e.contribution, 'FM9,999,999') AS usd, regexp_repl
   FROM (VALUES ('marketing', 'marketing', NULL), ('finance', 'erp', 'finance')) AS x (who, system, variant),
        ssot.explain_difference('pipeline', 'crm', x.system, right_variant => x.variant) AS e
  ORDER BY x.who DESC, e.contribution;
+
+\echo 'WHAT A WORD MEANS'
+\echo 'The dictionary has every word once: its variants (the one that is meant where none is named'
+\echo 'stands first), whose it is, who must sign it. Ann of sales and Bob of finance sign "customer":'
+\echo
+
+\o /dev/null
+CREATE ROLE sales;
+CREATE ROLE finance;
+CREATE ROLE ann LOGIN IN ROLE sales;
+CREATE ROLE bob LOGIN IN ROLE finance;
+GRANT EXECUTE ON FUNCTION ssot.sign TO sales, finance;
+SELECT ssot.create_definition('customer', variant => 'account', owner => 'sales', signers => '{sales,finance}',
+    description => 'Who has an account in the CRM and has placed an order'),
+       ssot.create_definition('customer', variant => 'billing entity', owner => 'finance', description => 'Whom an invoice is made out to'),
+       ssot.create_definition('customer', variant => 'parent', owner => 'finance', description => 'A group of companies, counted once');
+SELECT ssot.create_metric('revenue', variant => 'booked', from_entity => 'golden.order_line', measure => 'sum(amount)', unit => 'USD',
+    date => 'order_date', dimensions => '["year"]', owner => 'sales', description => 'What was ordered, by the day of the order'),
+       ssot.create_metric('revenue', variant => 'recognized', from_entity => 'golden.order_line', measure => 'sum(amount)', unit => 'USD',
+    date => 'ship_date', dimensions => '["year"]', owner => 'finance', description => 'What was shipped, by the day of shipping'),
+       ssot.create_definition('billed', owner => 'finance', description => 'Invoiced revenue, by the day of the invoice; no file has invoices'),
+       ssot.create_definition('collected', owner => 'finance', description => 'Paid revenue, by the day of payment; no file has payments');
+SET SESSION AUTHORIZATION ann;
+SELECT ssot.sign('customer', 1);
+SET SESSION AUTHORIZATION bob;
+SELECT ssot.sign('customer', 1);
+RESET SESSION AUTHORIZATION;
+\o
+
+SELECT concat_ws(':', d.definition, nullif(d.variant, '')) AS word, d.description AS means, d.owner,
+       coalesce((SELECT string_agg(s.signer, ', ' ORDER BY s.signed_at) FROM ssot.signature AS s
+                  WHERE (s.definition, s.variant, s.version) = (d.definition, d.variant, d.version)), '') AS "signed by"
+  FROM ssot.dictionary AS d WHERE d.in_force ORDER BY d.definition, NOT d.canonical, d.variant;
+
+\echo 'Two variants of revenue over the same orders, by year; 19 orders have no possible date:'
+\echo
+
+SELECT coalesce(extract(year FROM year)::text, 'no date') AS year, to_char(b.value, 'FM99,999,999') AS booked,
+       to_char(r.value, 'FM99,999,999') AS recognized, to_char(coalesce(r.value, 0) - coalesce(b.value, 0), 'FM99,999,999') AS difference
+  FROM metrics.revenue_by_year AS b FULL JOIN metrics."revenue:recognized_by_year" AS r USING (year) ORDER BY year;
+
+\echo 'Sales gives way: pipeline counts no renewals any more. What a new version says otherwise, and'
+\echo 'what is then left between sales and finance:'
+\echo
+
+\o /dev/null
+SELECT ssot.create_metric('pipeline', from_entity => 'sales.deal', measure => 'sum(amount)', unit => 'USD',
+    owner => 'revops', filter => $$qualified AND stage NOT IN ('won', 'lost') AND NOT renewal$$,
+    description => 'Open, qualified contract value of the first year; reopened deals, too');
+\o
+SELECT d.part, d.before, d.after FROM ssot.diff_definition('pipeline', 1, 2) AS d;
+SELECT e.axis, to_char(sum(e.contribution), 'FM9,999,999') AS usd
+  FROM ssot.explain_difference('pipeline', 'crm', 'erp', right_variant => 'finance') AS e GROUP BY 1 ORDER BY 1 DESC;
+
+\echo 'Where was that again?   SELECT ... FROM ssot.search_dictionary(''reopened'');'
+\echo
+
+SELECT s.definition, s.version, s.state, s.owner FROM ssot.search_dictionary('reopened') AS s;
 RESET timezone;
