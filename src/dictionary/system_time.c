@@ -17,6 +17,7 @@
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datetime.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
 
@@ -180,12 +181,15 @@ Jsonb *
 ssot_freshness_of(const char *system, TimestampTz data_through)
 {
 	StringInfoData buf;
+	char		time[MAXDATELEN + 1];
 
+	/* As jsonb has it in the freshness of golden records. */
+	JsonEncodeDateTime(time, TimestampTzGetDatum(data_through), TIMESTAMPTZOID, NULL);
 	initStringInfo(&buf);
 	appendStringInfoChar(&buf, '{');
 	escape_json(&buf, system);
 	appendStringInfoString(&buf, ": ");
-	escape_json(&buf, timestamptz_to_str(data_through));
+	escape_json(&buf, time);
 	appendStringInfoChar(&buf, '}');
 	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(buf.data)));
 }
