@@ -84,6 +84,8 @@ ROLLBACK;
 -- Later, and never two at once
 SELECT ssot.create_definition('customer', description => 'Who pays', effective_from => '2999-01-01');
 SELECT d.version, d.state, d.in_force, d.effective_from, d.effective_to FROM ssot.dictionary AS d WHERE d.definition = 'customer' ORDER BY 1;
+-- It is whose it was, where nobody else is named.
+SELECT d.version, d.owner FROM ssot.dictionary AS d WHERE d.definition = 'customer' ORDER BY 1;
 SELECT ssot.create_definition('customer', description => 'Who pays soon'); -- ERROR
 SELECT ssot.create_definition('customer', description => 'Who pays later', effective_from => '2999-01-01'); -- ERROR
 \set VERBOSITY terse

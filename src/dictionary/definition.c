@@ -70,7 +70,8 @@ static SsotQuery insert_query = {
 	"       coalesce((SELECT o.variant_id FROM ssot.definition_version AS o\n"
 	"                 WHERE o.definition = n.definition AND o.variant = n.variant LIMIT 1),\n"
 	"                pg_catalog.nextval('ssot.definition_variant_seq')),\n"
-	"       n.kind, n.state, n.canonical, $1, $2, $3, $4, $5,\n"
+	"       n.kind, n.state, n.canonical, $1, $2, coalesce($3, b.owner, $12),\n"
+	"       coalesce($4, b.canonical_system), $5,\n"
 	"       coalesce($6, b.signers, '{}'),\n"
 	"       ARRAY(SELECT t.team FROM pg_catalog.unnest(b.signers) AS t (team)\n"
 	"             WHERE t.team <> ALL (coalesce($6, b.signers))),\n"
@@ -81,9 +82,9 @@ static SsotQuery insert_query = {
 	"    ON b.definition = n.definition AND b.variant = n.variant\n"
 	"       AND b.version = (SELECT pg_catalog.max(l.version) FROM ssot.definition_version AS l\n"
 	"                        WHERE l.definition = n.definition AND l.variant = n.variant)",
-	.nargs = 11,
+	.nargs = 12,
 	.argtypes = {TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID, JSONBOID, JSONBOID,
-	JSONBOID, TEXTOID, JSONBOID}
+	JSONBOID, TEXTOID, JSONBOID, TEXTOID}
 };
 
 static Datum
@@ -166,8 +167,8 @@ ssot_definition_keep(SsotDefinition *definition)
 	CStringGetTextDatum(definition->kind)};
 	Datum		values[5];
 	bool		isnull[5];
-	Datum		args[11];
-	bool		nulls[11] = {false};
+	Datum		args[12];
+	bool		nulls[12] = {false};
 
 	if (definition->canonical_system != NULL)
 		ssot_require_system(definition->canonical_system, "canonical_system");
@@ -188,8 +189,7 @@ ssot_definition_keep(SsotDefinition *definition)
 	args[0] = TimestampTzGetDatum(definition->effective_from);
 	nulls[0] = !definition->has_effective_from;
 	args[1] = text_or_null(definition->description, &nulls[1]);
-	args[2] = CStringGetTextDatum(definition->owner != NULL ? definition->owner :
-								  GetUserNameFromId(GetUserId(), false));
+	args[2] = text_or_null(definition->owner, &nulls[2]);
 	args[3] = text_or_null(definition->canonical_system, &nulls[3]);
 	args[4] = text_or_null(definition->entity, &nulls[4]);
 	args[6] = json_or_null(definition->declared, &nulls[6]);
@@ -197,6 +197,7 @@ ssot_definition_keep(SsotDefinition *definition)
 	args[8] = json_or_null(definition->reads, &nulls[8]);
 	args[9] = CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false));
 	args[10] = identity(definition);
+	args[11] = CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
 	ssot_config_run(&insert_query, args, nulls);
 }
 
