@@ -73,9 +73,12 @@ sub start_run
 	return ($psql, $pid);
 }
 
-# The server ends all sessions when one is killed, and starts anew.
+# The server ends all sessions when one is killed, and starts anew. It knows of it when
+# the process is gone; until then it answers.
 sub wait_until_up
 {
+	my ($pid) = @_;
+	for (1 .. 3000) { last unless kill 0, $pid; select(undef, undef, undef, 0.01); }
 	for (1 .. 600)
 	{
 		my ($status, $out) = $node->psql('postgres', 'SELECT 1');
@@ -105,7 +108,7 @@ for my $gate ('reading', 'writing')
 			$node->stop('immediate');
 			$node->start;
 		}
-		if ($how eq 'kill -9' || $how eq 'immediate stop') { wait_until_up(); }
+		if ($how eq 'kill -9' || $how eq 'immediate stop') { wait_until_up($pid); }
 		else
 		{
 			$node->poll_query_until('postgres',

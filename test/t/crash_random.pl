@@ -56,9 +56,12 @@ $node->safe_psql('postgres', q{
 	END $$;
 });
 
-# The server ends all sessions when one is killed, and starts anew.
+# The server ends all sessions when one is killed, and starts anew. It knows of it when
+# the process is gone; until then it answers.
 sub wait_until_up
 {
+	my ($pid) = @_;
+	for (1 .. 3000) { last unless kill 0, $pid; select(undef, undef, undef, 0.01); }
 	for (1 .. 600)
 	{
 		my ($status, $out) = $node->psql('postgres', 'SELECT 1');
@@ -109,7 +112,7 @@ for my $crash (1 .. $crashes)
 		$node->stop('immediate');
 		$node->start;
 	}
-	wait_until_up();
+	wait_until_up($pid);
 	eval { $psql->{run}->kill_kill; };
 	$name = sprintf('%d: %s after %.0f ms of %s', $crash, $how, $delay * 1000, $name);
 	my $committed = $node->safe_psql('postgres', "SELECT count(*) FROM committed WHERE crash = $crash");
