@@ -359,12 +359,14 @@ CREATE TABLE ssot.matching (
     applied        bigint,
     model_id       bigint,
     declared_at    timestamptz NOT NULL,
-    declared_by    text NOT NULL
+    declared_by    text NOT NULL,
+    blocking       jsonb,
+    prior          double precision CHECK (prior > 0 AND prior < 1)
 );
 SELECT pg_catalog.pg_extension_config_dump('ssot.matching', '');
 COMMENT ON TABLE ssot.matching IS 'By what records of an entity are matched that no key joins. An entity without a row is joined by keys, links and decisions only. Written by ssot.set_matching.';
 COMMENT ON COLUMN ssot.matching.entity IS 'The entity';
-COMMENT ON COLUMN ssot.matching.compare IS 'What is compared, and as what: {"name": "company", "person": {"kind": "person_name", "fields": ["given", "family"]}}';
+COMMENT ON COLUMN ssot.matching.compare IS 'What is compared, and as what: {"name": "company", "person": {"kind": "person_name", "fields": ["given", "family"], "levels": ["nickname"], "weights": {"different": -6}}}';
 COMMENT ON COLUMN ssot.matching.match IS 'Probability from which two records are one thing';
 COMMENT ON COLUMN ssot.matching.review IS 'Probability from which a person should look: such pairs wait in ssot.match_review';
 COMMENT ON COLUMN ssot.matching.max_cluster IS 'Matching puts no more records than this together; a pair that would make more waits in ssot.match_review as refused';
@@ -374,6 +376,8 @@ COMMENT ON COLUMN ssot.matching.applied IS 'The version under which all records 
 COMMENT ON COLUMN ssot.matching.model_id IS 'The model in force: ssot.match_model; NULL: the next run learns one';
 COMMENT ON COLUMN ssot.matching.declared_at IS 'When this was declared';
 COMMENT ON COLUMN ssot.matching.declared_by IS 'The role that declared it';
+COMMENT ON COLUMN ssot.matching.blocking IS 'Rules by which records are brought together: [["email"], ["name:rare word", "postcode"]], with "+" among them besides those that are derived; NULL: those that are derived';
+COMMENT ON COLUMN ssot.matching.prior IS 'The probability that two records taken at random are one thing, as it was given; NULL: it is estimated';
 
 CREATE TABLE ssot.match_model (
     model_id   bigint PRIMARY KEY,
@@ -1834,12 +1838,14 @@ CREATE FUNCTION ssot.set_matching(
     match double precision DEFAULT NULL,
     review double precision DEFAULT NULL,
     max_cluster integer DEFAULT NULL,
-    one_per_system boolean DEFAULT NULL)
+    one_per_system boolean DEFAULT NULL,
+    blocking jsonb DEFAULT NULL,
+    prior double precision DEFAULT NULL)
 RETURNS jsonb
 LANGUAGE C
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_set_matching';
-COMMENT ON FUNCTION ssot.set_matching(regclass, jsonb, double precision, double precision, integer, boolean) IS 'Lets runs join records that no key joins, by how alike they are. compare says what is compared as what: {"name": "company", "person": {"kind": "person_name", "fields": ["given", "family"]}}; kinds: ssot.match_kinds(). Left out the first time, comparisons are chosen by the names and types of columns, and printed. match: the probability from which two records are one thing (0.8); review: from which a pair waits in ssot.match_review (0.3); max_cluster: no golden record gets more records than this by matching (1,000); one_per_system: whether matching never joins two records of one system (false). What is left out later stays as it was. The next run matches all records; it learns a model first if there is none for these comparisons. Returns what is compared. You must own the entity''s table.';
+COMMENT ON FUNCTION ssot.set_matching(regclass, jsonb, double precision, double precision, integer, boolean, jsonb, double precision) IS 'Lets runs join records that no key joins, by how alike they are. compare says what is compared as what: {"name": "company", "person": {"kind": "person_name", "fields": ["given", "family"]}}; kinds: ssot.match_kinds(). Left out the first time, comparisons are chosen by the names and types of columns, and printed. An object may also have levels, those that are told apart between different and equal, by name or its beginning (["one digit off"]; what is not listed counts as the next worse that is) or, where the kind measures a number, as thresholds ([0.95, 0.85]); and weights by level that learning leaves alone: {"equal": 9, "different": {"m": 0.02, "u": 0.98}} (a number is the binary logarithm of m / u; rarity does not move it). match: the probability from which two records are one thing (0.8); review: from which a pair waits in ssot.match_review (0.3); max_cluster: no golden record gets more records than this by matching (1,000); one_per_system: whether matching never joins two records of one system (false). blocking: rules by which records are brought together, instead of those that are derived: [["email"], ["name:rare word", "postcode"]] compares records with equal e-mail addresses and those that share a rare word and the postcode. A comparison alone stands for its whole value; after a colon comes another of its keys (ssot.match_keys); one by order compares neighbours. "+" among the rules adds those that are derived; [] goes back to them. Of a key that more than 100 records share not all are compared, and that is said. prior: the probability that two records taken at random are one thing; 0: it is estimated again. What is left out later stays as it was. The next run matches all records; it learns a model first if there is none for these comparisons, blocking and prior. Returns what is compared. Errors: an unknown field (42703), kind, level, comparison or key (42704), each with a list of what there is. You must own the entity''s table.';
 
 CREATE FUNCTION ssot.unset_matching(entity regclass)
 RETURNS void
@@ -1919,7 +1925,7 @@ RETURNS SETOF record
 LANGUAGE C STABLE ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_explain_match';
-COMMENT ON FUNCTION ssot.explain_match(regclass, text, text) IS 'Why two system records (''crm:K1'') are held for one thing, or not, step by step under the model in force: the prior, then what each comparison adds (weight: binary logarithm of how many times more probable the agreement is among records of one thing), the total so far and the probability that it stands for. The last row is what a run decides by. Runs under the caller''s rights: needs SELECT on the entity''s companions.';
+COMMENT ON FUNCTION ssot.explain_match(regclass, text, text) IS 'Why two system records (''crm:K1'') are held for one thing, or not, step by step under the model in force: the prior (its level is given if it was), then what each comparison adds (weight: binary logarithm of how many times more probable the agreement is among records of one thing), the total so far and the probability that it stands for. The last row is what a run decides by. Runs under the caller''s rights: needs SELECT on the entity''s companions.';
 
 CREATE FUNCTION ssot.match_weights(entity regclass, record_a text[], record_b text[],
     OUT record_a text, OUT record_b text, OUT weight double precision, OUT probability double precision)
@@ -2631,49 +2637,53 @@ COMMENT ON COLUMN ssot.schedules.last_message IS 'What it said';
 
 CREATE FUNCTION ssot.match(relation regclass, key text[], compare jsonb, one_per text DEFAULT NULL,
     match double precision DEFAULT 0.8, review double precision DEFAULT 0.3, max_cluster integer DEFAULT 1000,
+    blocking jsonb DEFAULT NULL, prior double precision DEFAULT NULL,
     OUT record_key text, OUT cluster text)
 RETURNS SETOF record
 LANGUAGE c STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_match';
-COMMENT ON FUNCTION ssot.match(regclass, text[], jsonb, text, double precision, double precision, integer) IS 'Which rows of a relation are one thing: each row''s key, and the cluster that it belongs to, called by the least key in it (bytewise). Nothing need be registered or labelled: the weight of each level of agreement is learnt from the data (src/identity/README). key names the columns that identify a row; several are joined by |. compare says what is compared as what: {"surname": "text", "born": "date", "person": {"kind": "person_name", "fields": ["given", "family"]}}; the kinds: ssot.match_kinds. one_per names a column, such as the system, of whose values no two rows are one thing. Two rows are put together from the probability match, if what else is in their clusters does not speak against it; no cluster grows past max_cluster. The outcome does not depend on the order of the rows. What was not compared in full is told in NOTICEs. Runs under the caller''s rights.';
+COMMENT ON FUNCTION ssot.match(regclass, text[], jsonb, text, double precision, double precision, integer, jsonb, double precision) IS 'Which rows of a relation are one thing: each row''s key, and the cluster that it belongs to, called by the least key in it (bytewise). Nothing need be registered or labelled: the weight of each level of agreement is learnt from the data (src/identity/README). key names the columns that identify a row; several are joined by |. compare says what is compared as what: {"surname": "text", "born": "date", "person": {"kind": "person_name", "fields": ["given", "family"]}}; the kinds: ssot.match_kinds. Levels and weights in compare, blocking and prior as for ssot.set_matching. one_per names a column, such as the system, of whose values no two rows are one thing. Two rows are put together from the probability match, if what else is in their clusters does not speak against it; no cluster grows past max_cluster. The outcome does not depend on the order of the rows. What was not compared in full is told in NOTICEs. Runs under the caller''s rights.';
 
 CREATE FUNCTION ssot.match_pairs(relation regclass, key text[], compare jsonb, one_per text DEFAULT NULL,
     match double precision DEFAULT 0.8, review double precision DEFAULT 0.3, max_cluster integer DEFAULT 1000,
+    blocking jsonb DEFAULT NULL, prior double precision DEFAULT NULL,
     OUT left_key text, OUT right_key text, OUT weight double precision, OUT probability double precision,
     OUT evidence jsonb, OUT joined boolean)
 RETURNS SETOF record
 LANGUAGE c STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_match_pairs';
-COMMENT ON FUNCTION ssot.match_pairs(regclass, text[], jsonb, text, double precision, double precision, integer) IS 'The pairs of rows that ssot.match finds probable: from the probability review (or match, where that is less), the strongest first. weight is the binary logarithm of the odds, prior included; evidence tells the level of each comparison; joined whether both are in one cluster. Arguments as for ssot.match.';
+COMMENT ON FUNCTION ssot.match_pairs(regclass, text[], jsonb, text, double precision, double precision, integer, jsonb, double precision) IS 'The pairs of rows that ssot.match finds probable: from the probability review (or match, where that is less), the strongest first. weight is the binary logarithm of the odds, prior included; evidence tells the level of each comparison; joined whether both are in one cluster. Arguments as for ssot.match.';
 
 CREATE FUNCTION ssot.match_model(relation regclass, key text[], compare jsonb, one_per text DEFAULT NULL,
     match double precision DEFAULT 0.8, review double precision DEFAULT 0.3, max_cluster integer DEFAULT 1000,
+    blocking jsonb DEFAULT NULL, prior double precision DEFAULT NULL,
     OUT field text, OUT kind text, OUT level_number integer, OUT level text, OUT m double precision,
     OUT u double precision, OUT weight double precision)
 RETURNS SETOF record
 LANGUAGE c STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_match_model';
-COMMENT ON FUNCTION ssot.match_model(regclass, text[], jsonb, text, double precision, double precision, integer) IS 'What ssot.match learns from the rows: for each comparison and level how often it is met among two rows of one thing (m), among rows of two (u), and its weight, the binary logarithm of m / u. The row without a field is the prior: the probability that two rows taken at random are one thing (m), and the logarithm of its odds (weight). Arguments as for ssot.match.';
+COMMENT ON FUNCTION ssot.match_model(regclass, text[], jsonb, text, double precision, double precision, integer, jsonb, double precision) IS 'What ssot.match learns from the rows: for each comparison and level how often it is met among two rows of one thing (m), among rows of two (u), and its weight, the binary logarithm of m / u. The row without a field is the prior: the probability that two rows taken at random are one thing (m), and the logarithm of its odds (weight); its level is given if it was. Arguments as for ssot.match.';
 
 CREATE FUNCTION ssot.match_blocking(relation regclass, key text[], compare jsonb, one_per text DEFAULT NULL,
     match double precision DEFAULT 0.8, review double precision DEFAULT 0.3, max_cluster integer DEFAULT 1000,
+    blocking jsonb DEFAULT NULL, prior double precision DEFAULT NULL,
     OUT rule text, OUT coverage double precision, OUT pairs bigint, OUT oversized integer,
     OUT oversized_records bigint)
 RETURNS SETOF record
 LANGUAGE c STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_match_blocking';
-COMMENT ON FUNCTION ssot.match_blocking(regclass, text[], jsonb, text, double precision, double precision, integer) IS 'Which rows ssot.match compares: the rules under which rows are brought together, in their order, the share of rows that each applies to, and the pairs that it adds to those of the rules before it. oversized counts the keys that too many rows share, and oversized_records those rows: each is compared with its neighbours in another order only. Arguments as for ssot.match.';
+COMMENT ON FUNCTION ssot.match_blocking(regclass, text[], jsonb, text, double precision, double precision, integer, jsonb, double precision) IS 'Which rows ssot.match compares: the rules under which rows are brought together, in their order, the share of rows that each applies to, and the pairs that it adds to those of the rules before it. oversized counts the keys that too many rows share, and oversized_records those rows: each is compared with its neighbours in another order only. Arguments as for ssot.match.';
 
-CREATE FUNCTION ssot.match_kinds(OUT kind text, OUT description text, OUT levels text[])
+CREATE FUNCTION ssot.match_kinds(OUT kind text, OUT description text, OUT levels text[], OUT thresholds text)
 RETURNS SETOF record
 LANGUAGE c IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_match_kinds';
-COMMENT ON FUNCTION ssot.match_kinds() IS 'The kinds of comparison that ssot.match knows, and their levels of agreement from the worst to the best.';
+COMMENT ON FUNCTION ssot.match_kinds() IS 'The kinds of comparison that ssot.match knows, their levels of agreement from the worst to the best, and what number they measure, on which thresholds may be declared instead of levels (NULL: none).';
 
 CREATE FUNCTION ssot.match_level(kind text, a text, b text) RETURNS text
 LANGUAGE c STABLE STRICT PARALLEL SAFE
@@ -2691,13 +2701,13 @@ CREATE FUNCTION ssot.match_keys(kind text, value text, OUT class text, OUT key b
 LANGUAGE c STABLE STRICT PARALLEL SAFE ROWS 8
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_match_value_keys';
-COMMENT ON FUNCTION ssot.match_keys(text, text) IS 'The keys under which a value of a kind is brought together with others: two records are compared if they share one (or two, of classes that select too little alone). class says what the key is made of; the key itself is a hash. No rows where the value is null or says nothing. Errors: an unknown kind (42704).';
+COMMENT ON FUNCTION ssot.match_keys(text, text) IS 'The keys under which a value of a kind is brought together with others: two records are compared if they share one (or two, of classes that select too little alone). class says what the key is made of, and names it in blocking rules (name:rare word); the key itself is a hash. No rows where the value is null or says nothing. Errors: an unknown kind (42704).';
 
 CREATE FUNCTION ssot.match_keys(kind text, value text[], OUT class text, OUT key bigint) RETURNS SETOF record
 LANGUAGE c STABLE STRICT PARALLEL SAFE ROWS 8
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_match_value_keys';
-COMMENT ON FUNCTION ssot.match_keys(text, text[]) IS 'The keys under which a value of a kind is brought together with others: two records are compared if they share one (or two, of classes that select too little alone). class says what the key is made of; the key itself is a hash. No rows where the value is null or says nothing. For a value of several columns, such as given and family name. Errors: an unknown kind (42704).';
+COMMENT ON FUNCTION ssot.match_keys(text, text[]) IS 'The keys under which a value of a kind is brought together with others: two records are compared if they share one (or two, of classes that select too little alone). class says what the key is made of, and names it in blocking rules (name:rare word); the key itself is a hash. No rows where the value is null or says nothing. For a value of several columns, such as given and family name. Errors: an unknown kind (42704).';
 
 CREATE FUNCTION ssot.watch(entity regclass, every interval DEFAULT '1 minute')
 RETURNS void
@@ -2787,7 +2797,7 @@ REVOKE ALL ON FUNCTION
     ssot.guard_insert(),
     ssot.confirm_match(regclass, text, text, text),
     ssot.reject_match(regclass, text, text, text),
-    ssot.set_matching(regclass, jsonb, double precision, double precision, integer, boolean),
+    ssot.set_matching(regclass, jsonb, double precision, double precision, integer, boolean, jsonb, double precision),
     ssot.unset_matching(regclass)
 FROM PUBLIC;
 REVOKE ALL ON FUNCTION ssot.reconcile(regclass, boolean, boolean) FROM PUBLIC;

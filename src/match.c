@@ -6,6 +6,7 @@
 
 #include "ssot.h"
 #include "common/ident.h"
+#include "golden/match_override.h"
 #include "match_table.h"
 
 #include "access/tupdesc.h"
@@ -80,7 +81,8 @@ probability_argument(FunctionCallInfo fcinfo, int number, const char *name)
 
 /*
  * Arguments of all four: (relation regclass, key text[], compare jsonb,
- * one_per text, match float8, review float8, max_cluster int).
+ * one_per text, match float8, review float8, max_cluster int, blocking jsonb,
+ * prior float8).
  */
 static Run *
 run(FunctionCallInfo fcinfo)
@@ -111,6 +113,10 @@ run(FunctionCallInfo fcinfo)
 	run->options.match = probability_argument(fcinfo, 4, "match");
 	run->options.review = probability_argument(fcinfo, 5, "review");
 	run->options.max_cluster = PG_GETARG_INT32(6);
+	run->options.blocking = ssot_blocking_declared(PG_ARGISNULL(7) ? NULL : PG_GETARG_JSONB_P(7),
+												   table->nfields, table->names, table->kinds,
+												   &run->options.blocking_adds);
+	run->options.prior = PG_ARGISNULL(8) ? 0 : ssot_prior_declared(PG_GETARG_FLOAT8(8));
 	ssot_match_read(table);
 	run->matching = ssot_match_records(table->records, &run->options);
 	return run;
@@ -293,6 +299,8 @@ ssot_match_model(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	outcome = run(fcinfo);
 	model = outcome->matching->model;
+	values[3] = CStringGetTextDatum("given");
+	prior_nulls[3] = !model->prior_given;
 	values[4] = Float8GetDatum(model->prior);
 	values[6] = Float8GetDatum(outcome->matching->scorer->base);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, prior_nulls);
@@ -352,7 +360,8 @@ ssot_match_blocking(PG_FUNCTION_ARGS)
 }
 
 /*
- * ssot.match_kinds() returns (kind text, description text, levels text[])
+ * ssot.match_kinds() returns (kind text, description text, levels text[],
+ * thresholds text)
  */
 Datum
 ssot_match_kinds(PG_FUNCTION_ARGS)
@@ -366,8 +375,8 @@ ssot_match_kinds(PG_FUNCTION_ARGS)
 	for (int i = 0; i < count; i++)
 	{
 		Datum		levels[SSOT_MAX_LEVEL];
-		Datum		values[3];
-		bool		nulls[3] = {0};
+		Datum		values[4];
+		bool		nulls[4] = {0};
 
 		for (int l = 0; l < kinds[i]->nlevels; l++)
 			levels[l] = CStringGetTextDatum(kinds[i]->levels[l]);
@@ -375,6 +384,8 @@ ssot_match_kinds(PG_FUNCTION_ARGS)
 		values[1] = CStringGetTextDatum(kinds[i]->description);
 		values[2] = PointerGetDatum(construct_array(levels, kinds[i]->nlevels, TEXTOID, -1, false,
 													TYPALIGN_INT));
+		nulls[3] = kinds[i]->measured == NULL;
+		values[3] = nulls[3] ? (Datum) 0 : CStringGetTextDatum(kinds[i]->measured);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;

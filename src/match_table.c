@@ -17,6 +17,7 @@
 #include "common/query.h"
 #include "common/settings.h"
 #include "entity/json.h"
+#include "golden/match_override.h"
 #include "match_table.h"
 
 #include "catalog/pg_type.h"
@@ -29,27 +30,6 @@
 #define MAX_GROUPS	64
 
 /* ---- what is compared ---------------------------------------------------- */
-
-static const SsotKind *
-find_kind(const char *name, const char *field)
-{
-	const SsotKind *kind = ssot_kind_find(name);
-	const SsotKind *const *kinds;
-	StringInfoData list;
-	int			count;
-
-	if (kind != NULL)
-		return kind;
-	kinds = ssot_kinds(&count);
-	initStringInfo(&list);
-	for (int i = 0; i < count; i++)
-		appendStringInfo(&list, "%s%s", i == 0 ? "" : ", ", kinds[i]->name);
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("there is no comparison kind \"%s\"", name),
-			 errdetail("It is asked for by \"%s\" in compare.", field),
-			 errhint("The kinds are %s.", list.data)));
-}
 
 static List *
 field_columns(const SsotMatchTable *table, const JsonbValue *value, const char *field)
@@ -89,6 +69,8 @@ static void
 declare_field(SsotMatchTable *table, const SsotPair *pair)
 {
 	const char *kind = NULL;
+	const JsonbValue *levels = NULL;
+	const JsonbValue *weights = NULL;
 	List	   *columns = list_make1(pair->name);
 	int			f = table->nfields++;
 
@@ -104,11 +86,15 @@ declare_field(SsotMatchTable *table, const SsotPair *pair)
 				kind = ssot_json_string(&member->value, psprintf("the kind of \"%s\" in compare", pair->name));
 			else if (strcmp(member->name, "fields") == 0)
 				columns = field_columns(table, &member->value, pair->name);
+			else if (strcmp(member->name, "levels") == 0)
+				levels = &member->value;
+			else if (strcmp(member->name, "weights") == 0)
+				weights = &member->value;
 			else
 				ereport(ERROR,
 						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						 errmsg("\"%s\" in compare has an unknown member \"%s\"", pair->name, member->name),
-						 errhint("The members are \"kind\" and \"fields\".")));
+						 errhint("The members are \"kind\", \"fields\", \"levels\" and \"weights\".")));
 		}
 	}
 	else
@@ -117,7 +103,7 @@ declare_field(SsotMatchTable *table, const SsotPair *pair)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("\"%s\" in compare has no kind", pair->name)));
-	table->kinds[f] = find_kind(kind, pair->name);
+	table->kinds[f] = ssot_kind_declared(pair->name, kind, levels, weights);
 	table->names[f] = pair->name;
 	table->columns[f] = columns;
 	check_columns(table, columns);

@@ -154,7 +154,10 @@ static SsotQuery rename_compared_query = {
 	.argtypes = {TEXTOID, TEXTOID, TEXTOID}
 };
 
-/* What was compared by the field is compared no more; nothing left: no matching. */
+/*
+ * What was compared by the field is compared no more, and no blocking rule names it;
+ * nothing left: no matching.
+ */
 static SsotQuery drop_compared_query = {
 	.sql =
 	"WITH kept AS (\n"
@@ -179,6 +182,16 @@ static SsotQuery drop_compared_query = {
 	")\n"
 	"UPDATE ssot.matching AS m\n"
 	"SET compare = n.compare,\n"
+	"    blocking = (\n"
+	"        SELECT pg_catalog.jsonb_agg(r.rule ORDER BY r.place)\n"
+	"        FROM pg_catalog.jsonb_array_elements(m.blocking) WITH ORDINALITY AS r (rule, place)\n"
+	"        WHERE NOT EXISTS (\n"
+	"            SELECT\n"
+	"            FROM pg_catalog.jsonb_array_elements_text(\n"
+	"                     CASE WHEN pg_catalog.jsonb_typeof(r.rule) = 'array' THEN r.rule ELSE '[]' END) AS e (part)\n"
+	"            WHERE NOT EXISTS (\n"
+	"                SELECT FROM pg_catalog.jsonb_object_keys(n.compare) AS k (name)\n"
+	"                WHERE e.part = k.name OR pg_catalog.starts_with(e.part, k.name || ':')))),\n"
 	"    version = m.version + 1,\n"
 	"    model_id = NULL\n"
 	"FROM (SELECT pg_catalog.jsonb_object_agg(k.name, k.value) AS compare FROM kept AS k) AS n\n"

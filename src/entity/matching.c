@@ -5,10 +5,11 @@
  * What is compared is declared as JSON, by field:
  *
  *		{"name": "company", "email": "email",
- *		 "person": {"kind": "person_name", "fields": ["given", "family"]}}
+ *		 "person": {"kind": "person_name", "fields": ["given", "family"],
+ *					"levels": ["equal", "nickname"], "weights": {"different": -6}}}
  *
- * Whether a kind of that name exists is not known here: kinds belong to the
- * identity room. A model, once learnt, never changes; a new one gets a number of
+ * Whether a kind of that name exists, and what its levels are, is not known here:
+ * kinds belong to the identity room. A model, once learnt, never changes; a new one gets a number of
  * its own.
  */
 #include "postgres.h"
@@ -26,7 +27,7 @@
 static SsotQuery rules_query = {
 	.sql =
 	"SELECT m.compare, m.match, m.review, m.max_cluster, m.one_per_system, m.version,\n"
-	"       m.applied, m.model_id\n"
+	"       m.applied, m.model_id, m.blocking, m.prior\n"
 	"FROM ssot.matching AS m\n"
 	"WHERE m.entity = $1",
 	.nargs = 1,
@@ -93,7 +94,7 @@ refuse_compared(const SsotEntity *entity, const char *name)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("comparison \"%s\" of \"%s\" cannot be understood", name, entity->name),
-			 errdetail("It is a kind of comparison, or an object with \"kind\" and \"fields\"."),
+			 errdetail("It is a kind of comparison, or an object with \"kind\", and \"fields\", \"levels\" and \"weights\" where wanted."),
 			 errhint("For example: '{\"person\": {\"kind\": \"person_name\", \"fields\": [\"given\", \"family\"]}}'.")));
 }
 
@@ -140,6 +141,10 @@ parse_object(const SsotEntity *entity, SsotCompared *compared, const JsonbValue 
 			compared->kind = ssot_json_string(&pair->value, "\"kind\" of a comparison");
 		else if (strcmp(pair->name, "fields") == 0)
 			take_fields(entity, compared, &pair->value);
+		else if (strcmp(pair->name, "levels") == 0)
+			compared->levels = &pair->value;
+		else if (strcmp(pair->name, "weights") == 0)
+			compared->weights = &pair->value;
 		else
 			refuse_compared(entity, compared->name);
 	}
@@ -197,11 +202,11 @@ SsotMatchRules *
 ssot_matching_load(const SsotEntity *entity)
 {
 	Datum		name = CStringGetTextDatum(entity->name);
-	Datum		values[8];
-	bool		isnull[8];
+	Datum		values[10];
+	bool		isnull[10];
 	SsotMatchRules *rules;
 
-	if (!ssot_config_one(&rules_query, &name, NULL, 8, values, isnull))
+	if (!ssot_config_one(&rules_query, &name, NULL, 10, values, isnull))
 		return NULL;
 	rules = palloc0(sizeof(SsotMatchRules));
 	rules->compared = ssot_compare_parse(entity, DatumGetJsonbP(values[0]), &rules->ncompared);
@@ -214,6 +219,8 @@ ssot_matching_load(const SsotEntity *entity)
 	if (rules->ncompared == 0 && rules->applied)
 		return NULL;
 	rules->model_id = isnull[7] ? 0 : DatumGetInt64(values[7]);
+	rules->blocking = isnull[8] ? NULL : DatumGetJsonbP(values[8]);
+	rules->prior = isnull[9] ? 0 : DatumGetFloat8(values[9]);
 	return rules;
 }
 

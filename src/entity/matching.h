@@ -6,6 +6,7 @@
 #define SSOT_MATCHING_H
 
 #include "entity/map.h"
+#include "utils/jsonb.h"
 
 /* So many fields can make one value. */
 #define SSOT_MAX_COMPARED_FIELDS	8
@@ -18,6 +19,9 @@ typedef struct SsotCompared
 	char	   *kind;			/* of comparison: identity/kind.h */
 	int			nfields;
 	int		   *fields;			/* index into the entity's fields */
+	JsonbValue *levels;			/* that are told apart; NULL: those of the
+								 * kind */
+	JsonbValue *weights;		/* given by hand, by level; NULL: none */
 } SsotCompared;
 
 typedef struct SsotMatchRules
@@ -31,6 +35,10 @@ typedef struct SsotMatchRules
 	int64		version;
 	bool		applied;		/* all records were matched under this version */
 	int64		model_id;		/* 0: none was learnt yet */
+	Jsonb	   *blocking;		/* rules that were given; NULL: they are
+								 * derived */
+	double		prior;			/* that was given; 0: it is estimated */
+	const struct SsotKind **kinds;	/* by comparison, once they were asked for */
 } SsotMatchRules;
 
 /* The rules in force, or NULL if there are none for the entity. Rules without
@@ -40,7 +48,8 @@ extern SsotMatchRules *ssot_matching_load(const SsotEntity *entity);
 
 /*
  * Take "compare" apart: {"name": "company", "person": {"kind": "person_name",
- * "fields": ["given", "family"]}}. Errors name the entity and what is wrong.
+ * "fields": ["given", "family"], "levels": [...], "weights": {...}}}. Errors name
+ * the entity and what is wrong; kinds, levels and weights are not looked at here.
  */
 extern SsotCompared *ssot_compare_parse(const SsotEntity *entity, Jsonb *compare, int *count);
 

@@ -6,8 +6,8 @@
  * version in force is not the one under which records were matched last, and
  * matches all of them anew. Where matching was ended, the next run finds what
  * matching has kept (customer_match), links all records without matching and
- * forgets that. A model that was learnt from other comparisons is of no use;
- * thresholds do not concern it.
+ * forgets that. A model that was learnt from other comparisons, levels, blocking rules
+ * or with another prior is of no use; thresholds do not concern it.
  *
  * Locks: the entity's row in ssot.entity, as every declaration.
  */
@@ -18,7 +18,8 @@
 #include "entity/declare.h"
 #include "entity/matching.h"
 #include "golden/match_default.h"
-#include "identity/kind.h"
+#include "golden/match_model.h"
+#include "golden/match_override.h"
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
@@ -35,7 +36,9 @@ enum
 	ARG_MATCH,
 	ARG_REVIEW,
 	ARG_MAX_CLUSTER,
-	ARG_ONE_PER_SYSTEM
+	ARG_ONE_PER_SYSTEM,
+	ARG_BLOCKING,
+	ARG_PRIOR
 };
 
 #define DEFAULT_MATCH			0.8
@@ -44,35 +47,19 @@ enum
 
 /* ---- checking ------------------------------------------------------------- */
 
-static char *
-kind_names(void)
-{
-	StringInfoData names;
-	int			count;
-	const SsotKind *const *kinds = ssot_kinds(&count);
-
-	initStringInfo(&names);
-	for (int i = 0; i < count; i++)
-		appendStringInfo(&names, "%s%s", i == 0 ? "" : ", ", kinds[i]->name);
-	return names.data;
-}
-
+/* What is declared must be understood, kinds, levels and blocking included. */
 static void
-check_compared(const SsotEntity *entity, const SsotCompared *compared, int n)
+check_compared(const SsotEntity *entity, const SsotMatchRules *rules)
 {
-	if (n == 0)
+	bool		adds;
+
+	if (rules->ncompared == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("nothing is compared of \"%s\"", entity->name),
 				 errhint("Leave compare out to have comparisons chosen by the names of columns, or call ssot.unset_matching.")));
-	for (int i = 0; i < n; i++)
-		if (ssot_kind_find(compared[i].kind) == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_OBJECT),
-					 errmsg("comparison \"%s\" of \"%s\" is of a kind \"%s\" that does not exist",
-							compared[i].name, entity->name, compared[i].kind),
-					 errdetail("Kinds are %s.", kind_names()),
-					 errhint("SELECT * FROM ssot.match_kinds() describes them.")));
+	(void) ssot_match_kinds_of(rules);
+	(void) ssot_match_blocking_of(rules, &adds);
 }
 
 static double
@@ -111,6 +98,20 @@ take_thresholds(FunctionCallInfo fcinfo, SsotMatchRules *rules)
 				 errmsg("max_cluster must be 2 or more, but is %d", rules->max_cluster)));
 	if (!PG_ARGISNULL(ARG_ONE_PER_SYSTEM))
 		rules->one_per_system = PG_GETARG_BOOL(ARG_ONE_PER_SYSTEM);
+}
+
+/* Likewise; an empty list and 0 stand for what is derived and estimated. */
+static void
+take_overrides(FunctionCallInfo fcinfo, SsotMatchRules *rules)
+{
+	if (!PG_ARGISNULL(ARG_BLOCKING))
+	{
+		rules->blocking = PG_GETARG_JSONB_P(ARG_BLOCKING);
+		if (JB_ROOT_IS_ARRAY(rules->blocking) && JB_ROOT_COUNT(rules->blocking) == 0)
+			rules->blocking = NULL;
+	}
+	if (!PG_ARGISNULL(ARG_PRIOR))
+		rules->prior = ssot_prior_declared(PG_GETARG_FLOAT8(ARG_PRIOR));
 }
 
 /* ---- printing ------------------------------------------------------------- */
@@ -165,8 +166,8 @@ static SsotQuery set_query = {
 	.sql =
 	"INSERT INTO ssot.matching AS m\n"
 	"       (entity, compare, match, review, max_cluster, one_per_system, version,\n"
-	"        declared_at, declared_by)\n"
-	"VALUES ($1, $2, $3, $4, $5, $6, 1, pg_catalog.clock_timestamp(), $7)\n"
+	"        declared_at, declared_by, blocking, prior)\n"
+	"VALUES ($1, $2, $3, $4, $5, $6, 1, pg_catalog.clock_timestamp(), $7, $8, $9)\n"
 	"ON CONFLICT (entity) DO UPDATE\n"
 	"SET compare = excluded.compare,\n"
 	"    match = excluded.match,\n"
@@ -174,11 +175,14 @@ static SsotQuery set_query = {
 	"    max_cluster = excluded.max_cluster,\n"
 	"    one_per_system = excluded.one_per_system,\n"
 	"    version = m.version + 1,\n"
-	"    model_id = CASE WHEN m.compare = excluded.compare THEN m.model_id END,\n"
+	"    blocking = excluded.blocking,\n"
+	"    prior = excluded.prior,\n"
+	"    model_id = CASE WHEN (m.compare, m.blocking, m.prior) IS NOT DISTINCT FROM\n"
+	"                         (excluded.compare, excluded.blocking, excluded.prior) THEN m.model_id END,\n"
 	"    declared_at = excluded.declared_at,\n"
 	"    declared_by = excluded.declared_by",
-	.nargs = 7,
-	.argtypes = {TEXTOID, JSONBOID, FLOAT8OID, FLOAT8OID, INT4OID, BOOLOID, TEXTOID}
+	.nargs = 9,
+	.argtypes = {TEXTOID, JSONBOID, FLOAT8OID, FLOAT8OID, INT4OID, BOOLOID, TEXTOID, JSONBOID, FLOAT8OID}
 };
 
 static SsotQuery unset_query = {
@@ -219,7 +223,8 @@ entity_arg(FunctionCallInfo fcinfo)
 
 /*
  * set_matching(entity regclass, compare jsonb, match float8, review float8,
- * max_cluster int, one_per_system boolean) returns jsonb
+ * max_cluster int, one_per_system boolean, blocking jsonb, prior float8)
+ * returns jsonb
  *
  * Each argument but the first may be null: what was declared before stays, and
  * what never was takes the default. Returns what is compared.
@@ -229,29 +234,37 @@ ssot_set_matching(PG_FUNCTION_ARGS)
 {
 	SsotEntity *entity = entity_arg(fcinfo);
 	Jsonb	   *compare = declared_comparisons(entity);
-	SsotMatchRules rules = {
-		.match = DEFAULT_MATCH,.review = DEFAULT_REVIEW,.max_cluster = DEFAULT_MAX_CLUSTER
-	};
-	Datum		args[7];
+	SsotMatchRules *rules = palloc0(sizeof(SsotMatchRules));
+	Datum		args[9];
+	bool		nulls[9] = {false};
 
+	rules->match = DEFAULT_MATCH;
+	rules->review = DEFAULT_REVIEW;
+	rules->max_cluster = DEFAULT_MAX_CLUSTER;
 	if (compare != NULL)
-		rules = *ssot_matching_load(entity);
+		rules = ssot_matching_load(entity);
 	if (!PG_ARGISNULL(ARG_COMPARE))
 		compare = PG_GETARG_JSONB_P(ARG_COMPARE);
 	else if (compare == NULL)
 		compare = choose_comparisons(entity);
-	rules.compared = ssot_compare_parse(entity, compare, &rules.ncompared);
-	check_compared(entity, rules.compared, rules.ncompared);
-	take_thresholds(fcinfo, &rules);
+	rules->compared = ssot_compare_parse(entity, compare, &rules->ncompared);
+	rules->kinds = NULL;
+	take_overrides(fcinfo, rules);
+	check_compared(entity, rules);
+	take_thresholds(fcinfo, rules);
 
 	args[0] = CStringGetTextDatum(entity->name);
 	args[1] = JsonbPGetDatum(compare);
-	args[2] = Float8GetDatum(rules.match);
-	args[3] = Float8GetDatum(rules.review);
-	args[4] = Int32GetDatum(rules.max_cluster);
-	args[5] = BoolGetDatum(rules.one_per_system);
+	args[2] = Float8GetDatum(rules->match);
+	args[3] = Float8GetDatum(rules->review);
+	args[4] = Int32GetDatum(rules->max_cluster);
+	args[5] = BoolGetDatum(rules->one_per_system);
 	args[6] = CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false));
-	ssot_config_run(&set_query, args, NULL);
+	args[7] = rules->blocking == NULL ? (Datum) 0 : JsonbPGetDatum(rules->blocking);
+	nulls[7] = rules->blocking == NULL;
+	args[8] = Float8GetDatum(rules->prior);
+	nulls[8] = rules->prior == 0;
+	ssot_config_run(&set_query, args, nulls);
 	PG_RETURN_JSONB_P(compare);
 }
 

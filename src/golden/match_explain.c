@@ -208,7 +208,7 @@ ssot_explain_match(PG_FUNCTION_ARGS)
 					 errmsg("record %s of \"%s\" does not exist", names[i], entity->name),
 					 errhint("A record is named by its system and key, as in \"crm:K1\".")));
 	total = ssot_match_prior(set);
-	put_step(result, 0, "prior", NULL, NULL, NULL, NULL, total, total);
+	put_step(result, 0, "prior", NULL, rules->prior > 0 ? "given" : NULL, NULL, NULL, total, total);
 	for (int i = 0; i < rules->ncompared; i++)
 	{
 		const char *level;

@@ -10,6 +10,7 @@
 #include "ssot.h"
 #include "entity/json.h"
 #include "golden/match_model.h"
+#include "golden/match_override.h"
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
@@ -37,20 +38,48 @@ ssot_log_odds(double probability)
 }
 
 static const SsotKind **
-kinds_of(const SsotMatchRules *rules)
+make_kinds(const SsotMatchRules *rules)
 {
 	const SsotKind **kinds = palloc(sizeof(SsotKind *) * Max(rules->ncompared, 1));
 
 	for (int i = 0; i < rules->ncompared; i++)
 	{
-		kinds[i] = ssot_kind_find(rules->compared[i].kind);
-		if (kinds[i] == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_OBJECT),
-					 errmsg("there is no kind of comparison \"%s\"", rules->compared[i].kind),
-					 errhint("Call ssot.set_matching with a kind that exists.")));
+		const SsotCompared *compared = &rules->compared[i];
+
+		kinds[i] = ssot_kind_declared(compared->name, compared->kind, compared->levels,
+									  compared->weights);
 	}
 	return kinds;
+}
+
+const SsotKind *const *
+ssot_match_kinds_of(const SsotMatchRules *rules)
+{
+	if (rules->kinds == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext((void *) rules));
+
+		((SsotMatchRules *) rules)->kinds = make_kinds(rules);
+		MemoryContextSwitchTo(old);
+	}
+	return rules->kinds;
+}
+
+static const char **
+names_of(const SsotMatchRules *rules)
+{
+	const char **names = palloc(sizeof(char *) * Max(rules->ncompared, 1));
+
+	for (int i = 0; i < rules->ncompared; i++)
+		names[i] = rules->compared[i].name;
+	return names;
+}
+
+List *
+ssot_match_blocking_of(const SsotMatchRules *rules, bool *adds)
+{
+	return ssot_blocking_declared(rules->blocking, rules->ncompared, names_of(rules),
+								  ssot_match_kinds_of(rules), adds);
 }
 
 /* ---- models -------------------------------------------------------------- */
@@ -66,8 +95,9 @@ static HTAB *cached_models = NULL;
 static SsotStoredModel *
 read_model(const SsotMatchRules *rules, bytea *bytes)
 {
+	/* a model outlives rules, so it has kinds of its own */
 	return ssot_model_read(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes), rules->ncompared,
-						   kinds_of(rules));
+						   make_kinds(rules));
 }
 
 /* A model number is never used again, and what it names never changes. */
@@ -112,16 +142,13 @@ static SsotRecords *
 encode(const SsotMatchRules *rules, const SsotStoredModel *model, int n, char *const *texts,
 	   const uint64 *hashes, const uint64 *systems)
 {
-	const char **names = palloc(sizeof(char *) * Max(rules->ncompared, 1));
 	SsotEncoder *encoder;
 	int		   *lengths = palloc(sizeof(int) * Max(rules->ncompared, 1));
 	SsotTokenShares **shares = palloc0(sizeof(SsotTokenShares *) * Max(rules->ncompared, 1));
 
-	for (int i = 0; i < rules->ncompared; i++)
-		names[i] = rules->compared[i].name;
 	for (int i = 0; model != NULL && i < rules->ncompared; i++)
 		shares[i] = model->fields[i].shares;
-	encoder = ssot_encoder_create(rules->ncompared, kinds_of(rules), names);
+	encoder = ssot_encoder_create(rules->ncompared, ssot_match_kinds_of(rules), names_of(rules));
 	for (int u = 0; u < n; u++)
 	{
 		char	   *const *row = texts + (Size) u * rules->ncompared;
@@ -235,13 +262,16 @@ learn(const SsotMatchRules *rules, int n, char *const *texts, const uint64 *hash
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	SsotMatchOptions options = {
-		.match = rules->match,.review = rules->review,.max_cluster = rules->max_cluster
+		.match = rules->match,.review = rules->review,.max_cluster = rules->max_cluster,
+		.prior = rules->prior
 	};
 	SsotRecords *records = encode(rules, NULL, n, texts, hashes, systems);
-	SsotMatching *matching = ssot_match_records(records, &options);
+	SsotMatching *matching;
 	StringInfoData bytes;
 	bytea	   *result;
 
+	options.blocking = ssot_match_blocking_of(rules, &options.blocking_adds);
+	matching = ssot_match_records(records, &options);
 	initStringInfo(&bytes);
 	appendStringInfoSpaces(&bytes, VARHDRSZ);
 	ssot_model_write(&bytes, matching->model, matching->rules, records);

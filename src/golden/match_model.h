@@ -34,6 +34,14 @@ typedef struct SsotMatchOutcome
 	SsotMatchSet *set;
 } SsotMatchOutcome;
 
+/*
+ * The kinds of the comparisons with their levels, made once for the rules; errors as
+ * ssot_kind_declared. And the blocking rules that were given, NIL if none, with
+ * *adds as ssot_blocking_declared.
+ */
+extern const SsotKind *const *ssot_match_kinds_of(const SsotMatchRules *rules);
+extern List *ssot_match_blocking_of(const SsotMatchRules *rules, bool *adds);
+
 /* log2 of the odds of a probability. */
 extern double ssot_log_odds(double probability);
 

@@ -52,7 +52,7 @@ sorting_field(const SsotRecords *records, const SsotBlocking *rule)
 	int			best = -1;
 
 	for (int f = 0; f < records->nfields; f++)
-		if (f != rule->field[0] && (rule->nparts < 2 || f != rule->field[1]) &&
+		if (!ssot_rule_has_field(rule, f) &&
 			(best < 0 || records->fields[f].nvalues > records->fields[best].nvalues))
 			best = f;
 	return best;

@@ -57,7 +57,7 @@ ssot_compare_values(SsotLeveler *leveler, int field, int a, int b)
 
 		slot->a = a;
 		slot->b = b;
-		slot->level = values->kind->level(ssot_value(values, a), ssot_value(values, b));
+		slot->level = ssot_kind_level(values->kind, ssot_value(values, a), ssot_value(values, b));
 		MemoryContextSwitchTo(old);
 		if (++leveler->calls == 256)
 		{

@@ -270,6 +270,7 @@ ssot_model_weigh(SsotModel *model)
 		int			first[SSOT_LEVELS];
 		int			n = 0;
 
+		ssot_given_shares(field);
 		for (int l = 1; l <= field->nlevels; l++)
 		{
 			m[n] = field->m[l];
@@ -286,6 +287,7 @@ ssot_model_weigh(SsotModel *model)
 			for (int l = first[i]; l < (i + 1 < n ? first[i + 1] : field->nlevels + 1); l++)
 				field->weight[l] = Min(Max(log2(m[i] / u[i]), -MAX_WEIGHT), MAX_WEIGHT);
 		field->weight[SSOT_LEVEL_MISSING] = 0;
+		ssot_given_weights(field);
 	}
 }
 
@@ -332,6 +334,7 @@ learn_prior(Learning *learning)
 		}
 		model->matches = matches;
 		model->prior = Min(matches / Max(learning->all_pairs, 1), 0.5);
+		ssot_given_prior(model, training->given_prior, learning->all_pairs);
 	}
 }
 
@@ -362,9 +365,10 @@ learn_references(Learning *learning)
 			if (level == 0 || level == field->nlevels || other < 0.5 || f == rule->field[0] ||
 				(rule->nparts > 1 && f == rule->field[1]))
 				continue;
-			token = values->kind->agreement(ssot_value(values, ssot_record(records, draw->a)[f]),
-											ssot_value(values, ssot_record(records, draw->b)[f]),
-											level);
+			token = ssot_kind_agreement(values->kind,
+										ssot_value(values, ssot_record(records, draw->a)[f]),
+										ssot_value(values, ssot_record(records, draw->b)[f]),
+										level);
 			if (token == 0)
 				continue;
 			sum[level] += other * log2(ssot_token_share(values->shares, token));
@@ -387,11 +391,13 @@ ssot_model_learn(SsotLeveler *leveler, SsotTraining *training)
 	model->nfields = leveler->records->nfields;
 	model->prior = Min(0.1, 0.1 / Max(n, 1));
 	model->matches = model->prior * learning.all_pairs;
+	ssot_given_prior(model, training->given_prior, learning.all_pairs);
 	for (int f = 0; f < model->nfields; f++)
 	{
 		const SsotKind *kind = leveler->records->fields[f].kind;
 
 		model->fields[f].nlevels = kind->nlevels;
+		ssot_given_take(&model->fields[f], kind);
 		for (int l = 1; l <= kind->nlevels; l++)
 			model->fields[f].m[l] = model->fields[f].u[l] = kind->shares[l - 1];
 	}
@@ -427,6 +433,7 @@ ssot_model_learn(SsotLeveler *leveler, SsotTraining *training)
 	}
 	learn_prior(&learning);
 	learn_references(&learning);
+	ssot_given_references(model);
 	ssot_model_learn_others(model, leveler);
 	return model;
 }

@@ -86,7 +86,20 @@ typedef struct SsotKeyClass
 #define SSOT_KIND_VETO			0x02	/* level 1 forbids that two records
 										 * are one thing, whatever else agrees */
 
-typedef struct SsotKind
+/*
+ * What somebody gave for a level by hand; NAN: was not given. A weight stands for
+ * itself, m and u for theirs.
+ */
+typedef struct SsotGiven
+{
+	double		m;
+	double		u;
+	double		weight;
+} SsotGiven;
+
+typedef struct SsotKind SsotKind;
+
+struct SsotKind
 {
 	const char *name;			/* as users write it */
 	const char *description;	/* one line, for the list of kinds */
@@ -138,7 +151,63 @@ typedef struct SsotKind
 	 * "tokens".
 	 */
 	uint64		(*agreement) (const void *a, const void *b, int level);
-} SsotKind;
+
+	/*
+	 * How alike two values are as a number, on which thresholds may be
+	 * declared: from 0 to 1, or a distance, of which less is better.
+	 * Symmetric. "measured" says what the number is. NULL: thresholds make no
+	 * sense.
+	 */
+	double		(*measure) (const void *a, const void *b);
+	const char *measured;
+	bool		distance;
+
+	/*
+	 * Of a kind that was declared with levels of its own (kind_levels.c): the
+	 * kind that it is made from, and which of the levels here each of its
+	 * levels becomes, or the thresholds, from the worst level to the best.
+	 */
+	const SsotKind *base;
+	uint8		becomes[SSOT_MAX_LEVEL + 1];
+	int			nthresholds;
+	const double *thresholds;
+	const SsotGiven *given;		/* [nlevels + 1], or NULL */
+};
+
+/* Thresholds: the level of two values that are not equal. */
+extern int	ssot_kind_threshold(const SsotKind *kind, const void *a, const void *b);
+
+/* Level of two values that are not equal, whichever sort of kind it is. */
+static inline int
+ssot_kind_level(const SsotKind *kind, const void *a, const void *b)
+{
+	if (kind->nthresholds > 0)
+		return ssot_kind_threshold(kind, a, b);
+	if (kind->base != NULL)
+		return kind->becomes[kind->base->level(a, b)];
+	return kind->level(a, b);
+}
+
+/* What two values at a level agree on. */
+static inline uint64
+ssot_kind_agreement(const SsotKind *kind, const void *a, const void *b, int level)
+{
+	return kind->agreement(a, b, kind->base == NULL ? level : kind->base->level(a, b));
+}
+
+/*
+ * A kind with other levels: "keep", by level of the base, which are told apart
+ * between "different" and "equal"; what is not kept counts as the next worse that
+ * is. NULL: all. Or, if nthresholds is not 0, thresholds from the worst to the best.
+ */
+extern SsotKind *ssot_kind_with_levels(const SsotKind *base, const bool *keep,
+									   int nthresholds, const double *thresholds);
+
+/*
+ * What was given by hand, [nlevels + 1], kept by the kind. Then rarity does not move
+ * the weight of equal values, and "different" is no veto, where they were given.
+ */
+extern void ssot_kind_give(SsotKind *kind, const SsotGiven *given);
 
 /* All kinds, by name; NULL if there is none of that name. */
 extern const SsotKind *ssot_kind_find(const char *name);

@@ -136,6 +136,17 @@ level_company(const void *left, const void *right)
 	return DIFFERENT;
 }
 
+static double
+measure_company(const void *a, const void *b)
+{
+	SsotWordsMatch match;
+
+	if (same_letters(a, b))
+		return 1;
+	ssot_words_match(a, b, &match);
+	return match.dice;
+}
+
 static uint64
 agreement_company(const void *a, const void *b, int level)
 {
@@ -212,5 +223,7 @@ const SsotKind ssot_kind_company = {
 	.weigh = weigh_company,
 	.keys = keys_company,
 	.level = level_company,
+	.measure = measure_company,
+	.measured = "similarity from 0 to 1: weight of the words in common",
 	.agreement = agreement_company,
 };

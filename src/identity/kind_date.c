@@ -195,6 +195,24 @@ days_apart(const DateValue *a, const DateValue *b)
 	return abs(left - right);
 }
 
+/* The day, counted in the Gregorian calendar, or one in the middle of what is known. */
+static int
+day_number(const DateValue *date)
+{
+	int			month = date->month == 0 ? 7 : date->month;
+	int			day = date->day != 0 ? date->day : date->month == 0 ? 1 : 15;
+	int			year = date->year - (month <= 2);	/* that begins in March */
+
+	return 365 * year + year / 4 - year / 100 + year / 400 +
+		(153 * ((month + 9) % 12) + 2) / 5 + day;
+}
+
+static double
+measure_date(const void *a, const void *b)
+{
+	return abs(day_number(a) - day_number(b));
+}
+
 static int
 level_date(const void *a, const void *b)
 {
@@ -236,4 +254,7 @@ const SsotKind ssot_kind_date = {
 	.prepare = prepare_date,
 	.keys = keys_date,
 	.level = level_date,
+	.measure = measure_date,
+	.measured = "days apart",
+	.distance = true,
 };

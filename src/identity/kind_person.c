@@ -20,6 +20,7 @@
 #include "identity/nicknames.h"
 #include "identity/words.h"
 #include "text/normalize.h"
+#include "text/similarity.h"
 
 /* The levels. */
 enum
@@ -303,6 +304,40 @@ level_person(const void *left, const void *right)
 	return level;
 }
 
+/* The letters of all words, those of the family name first if so wanted. */
+static int
+all_letters(const PersonValue *value, bool family_first, char *letters)
+{
+	const SsotWords *words = &value->words;
+	int			n = 0;
+
+	for (int i = 0; i < words->count; i++)
+	{
+		int			w = family_first ? (i + value->family) % words->count : i;
+
+		memcpy(letters + n, ssot_word_chars(words, w), words->words[w].length);
+		n += words->words[w].length;
+	}
+	return n;
+}
+
+static double
+measure_person(const void *left, const void *right)
+{
+	char		a[SSOT_MAX_WORDS * SSOT_MAX_WORD_LENGTH];
+	char		b[SSOT_MAX_WORDS * SSOT_MAX_WORD_LENGTH];
+	int			alen = all_letters(left, false, a);
+	int			blen = all_letters(right, false, b);
+	double		straight = ssot_jaro_winkler_bytes(a, alen, b, blen);
+	double		crosswise;
+
+	blen = all_letters(right, true, b);
+	crosswise = ssot_jaro_winkler_bytes(a, alen, b, blen);
+	alen = all_letters(left, true, a);
+	blen = all_letters(right, false, b);
+	return Max(straight, Max(crosswise, ssot_jaro_winkler_bytes(a, alen, b, blen)));
+}
+
 /* What they agree on: the family name, or the given name where only that does. */
 static uint64
 agreement_person(const void *left, const void *right, int level)
@@ -453,5 +488,7 @@ const SsotKind ssot_kind_person_name = {
 	.tokens = tokens_person,
 	.keys = keys_person,
 	.level = level_person,
+	.measure = measure_person,
+	.measured = "similarity from 0 to 1: Jaro-Winkler of the whole name, in either order of its parts",
 	.agreement = agreement_person,
 };

@@ -228,6 +228,26 @@ common_weight(const TextValue *a, const TextValue *b)
 	return common;
 }
 
+/* Jaro-Winkler on the whole, unless numbers tell the two apart. */
+static double
+edit_similarity(const TextValue *a, const TextValue *b)
+{
+	if (a->numbers != b->numbers && a->numbers != 0 && b->numbers != 0)
+		return 0;
+	return ssot_jaro_winkler_bytes(bare_text(a), Min(a->length, MAX_EDITED),
+								   bare_text(b), Min(b->length, MAX_EDITED));
+}
+
+static double
+measure_text(const void *left, const void *right)
+{
+	const TextValue *a = left;
+	const TextValue *b = right;
+	double		common = Min(common_weight(a, b), Min(a->weight, b->weight));
+
+	return Max(edit_similarity(a, b), 2 * common / (a->weight + b->weight));
+}
+
 static int
 level_text(const void *left, const void *right)
 {
@@ -235,12 +255,9 @@ level_text(const void *left, const void *right)
 	const TextValue *b = right;
 	double		common;
 	double		dice;
-	double		edit = 0;
+	double		edit = edit_similarity(a, b);
 	double		contained;
 
-	if (a->numbers == b->numbers || a->numbers == 0 || b->numbers == 0)
-		edit = ssot_jaro_winkler_bytes(bare_text(a), Min(a->length, MAX_EDITED),
-									   bare_text(b), Min(b->length, MAX_EDITED));
 	if (a->whole == b->whole || edit >= 0.96)
 		return 4;
 	common = Min(common_weight(a, b), Min(a->weight, b->weight));
@@ -277,4 +294,6 @@ const SsotKind ssot_kind_text = {
 	.weigh = weigh_text,
 	.keys = keys_text,
 	.level = level_text,
+	.measure = measure_text,
+	.measured = "similarity from 0 to 1: Jaro-Winkler, or the weight of the words in common if that is greater",
 };

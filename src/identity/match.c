@@ -65,15 +65,19 @@ log_odds(double probability)
 
 /* Learn what agreement is worth and which rules are good. */
 static void
-learn(SsotMatching *matching, SsotLeveler *leveler)
+learn(SsotMatching *matching, SsotLeveler *leveler, const SsotMatchOptions *options)
 {
 	int			n = matching->records->n;
 	double		budget = Min(Max(BUDGET, BUDGET_PAIRS / Max(n, 1)), MAX_BUDGET);
 	List	   *rules = ssot_rules_derive(matching->records, budget / 4);
 
 	matching->training = ssot_training_draw(leveler, rules);
+	matching->training->given_prior = options->prior;
 	matching->model = ssot_model_learn(leveler, matching->training);
-	matching->rules = ssot_rules_choose(matching->training, rules, budget);
+	matching->rules = options->blocking == NIL || options->blocking_adds ?
+		ssot_rules_choose(matching->training, rules, budget) : NIL;
+	if (options->blocking != NIL)
+		matching->rules = ssot_rules_given(matching->records, options->blocking, matching->rules);
 }
 
 static void
@@ -96,7 +100,7 @@ ssot_match_records(const SsotRecords *records, const SsotMatchOptions *options)
 
 	matching->records = records;
 	if (options->stored == NULL)
-		learn(matching, leveler);
+		learn(matching, leveler, options);
 	else
 	{
 		matching->model = &options->stored->model;
@@ -105,7 +109,7 @@ ssot_match_records(const SsotRecords *records, const SsotMatchOptions *options)
 	matching->scorer = ssot_scorer_create(leveler, matching->model, options->stored);
 	matching->pairs = palloc(sizeof(SsotScoredPair) * collecting.capacity);
 	collecting.least = log_odds(Min(options->review, options->match));
-	if (records->n <= ALL_PAIRS && options->stored == NULL)
+	if (records->n <= ALL_PAIRS && options->stored == NULL && options->blocking == NIL)
 		ssot_blocks_walk_all(records, collect, &collecting);
 	else
 	{

@@ -17,6 +17,11 @@ typedef struct SsotMatchOptions
 	int			ndecided;		/* what people decided: numbers of records */
 	const int	(*decided)[2];
 	const bool *same;
+	List	   *blocking;		/* SsotBlocking, of ssot_rules_given: used
+								 * instead of rules that are derived, NIL:
+								 * none ... */
+	bool		blocking_adds;	/* ... or besides them */
+	double		prior;			/* 0: it is estimated */
 	const SsotStoredModel *stored;	/* NULL: learn from the records. Otherwise
 									 * they were encoded with its shares */
 } SsotMatchOptions;

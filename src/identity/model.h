@@ -38,6 +38,7 @@ typedef struct SsotFieldModel
 	double		others[SSOT_SIZES]; /* by how many records have a value: the
 									 * share of other things among those who
 									 * share it */
+	SsotGiven	given[SSOT_LEVELS]; /* what is not learnt */
 } SsotFieldModel;
 
 typedef struct SsotModel
@@ -45,6 +46,7 @@ typedef struct SsotModel
 	int			nfields;
 	double		prior;			/* probability that two records are one thing */
 	double		matches;		/* expected pairs of records of one thing */
+	bool		prior_given;	/* the prior was not learnt */
 	SsotFieldModel fields[SSOT_MAX_FIELDS];
 	int			iterations;		/* that learning took */
 } SsotModel;
@@ -69,6 +71,7 @@ typedef struct SsotTraining
 	SsotDraw   *draws;
 	int			ndraws;
 	int			capacity;
+	double		given_prior;	/* 0: it is estimated */
 } SsotTraining;
 
 /* Draw pairs under the rules, and learn. */
@@ -80,6 +83,18 @@ extern void ssot_model_learn_others(SsotModel *model, SsotLeveler *leveler);
 
 /* Recompute the weights from m and u. */
 extern void ssot_model_weigh(SsotModel *model);
+
+/*
+ * given.c: what was given by hand. Take it from the kind; put given m and u among
+ * those that were learnt, which share what is left; put given weights in force, and
+ * keep the others between them; have rarity leave them alone; put a prior in force
+ * (0: it is learnt).
+ */
+extern void ssot_given_take(SsotFieldModel *field, const SsotKind *kind);
+extern void ssot_given_shares(SsotFieldModel *field);
+extern void ssot_given_weights(SsotFieldModel *field);
+extern void ssot_given_references(SsotModel *model);
+extern void ssot_given_prior(SsotModel *model, double prior, double all_pairs);
 
 static inline double
 ssot_probability(double weight)

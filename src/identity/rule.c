@@ -12,6 +12,7 @@
  * makes grows with the square of the number of records, so n records cost n / s
  * times as many pairs per record as a sample of s. Where all rules cost too much,
  * the cheapest is used all the same: block.c copes with large blocks, and says so.
+ * The same holds for rules that somebody gave: they are used whatever they cost.
  */
 #include "postgres.h"
 
@@ -45,22 +46,24 @@ add_distinct(uint32 *keys, int n, uint32 key)
 int
 ssot_rule_keys(const SsotRecords *records, const SsotBlocking *rule, int record, uint32 *keys)
 {
-	const SsotClassKeys *left = &records->fields[rule->field[0]].by_record[rule->class[0]];
-	const SsotClassKeys *right = &records->fields[rule->field[1]].by_record[rule->class[1]];
-	const uint32 *a = left->keys + (Size) record * left->nslots;
-	const uint32 *b = right->keys + (Size) record * right->nslots;
+	const SsotClassKeys *class = &records->fields[rule->field[0]].by_record[rule->class[0]];
+	const uint32 *a = class->keys + (Size) record * class->nslots;
 	int			n = 0;
 
-	for (int i = 0; i < left->nslots && a[i] != 0; i++)
+	for (int i = 0; i < class->nslots && a[i] != 0; i++)
+		n = add_distinct(keys, n, a[i]);
+	for (int p = 1; p < rule->nparts && n > 0; p++)
 	{
-		if (rule->nparts == 1)
-			n = add_distinct(keys, n, a[i]);
-		for (int j = 0; rule->nparts == 2 && j < right->nslots && b[j] != 0; j++)
-		{
-			if (n == SSOT_RULE_SLOTS)
-				return n;
-			n = add_distinct(keys, n, join_keys(a[i], b[j]));
-		}
+		uint32		before[SSOT_RULE_SLOTS];
+		int			nbefore = n;
+
+		class = &records->fields[rule->field[p]].by_record[rule->class[p]];
+		a = class->keys + (Size) record * class->nslots;
+		memcpy(before, keys, sizeof(uint32) * n);
+		n = 0;
+		for (int i = 0; i < nbefore; i++)
+			for (int j = 0; j < class->nslots && a[j] != 0 && n < SSOT_RULE_SLOTS; j++)
+				n = add_distinct(keys, n, join_keys(before[i], a[j]));
 	}
 	return n;
 }
@@ -83,17 +86,17 @@ ssot_rule_joins(const SsotRecords *records, const SsotBlocking *rule, int a, int
 char *
 ssot_blocking_name(const SsotRecords *records, const SsotBlocking *rule)
 {
-	const SsotValues *left = &records->fields[rule->field[0]];
-	char	   *name = psprintf("%s %s", left->name, left->kind->classes[rule->class[0]].name);
+	StringInfoData name;
 
-	if (rule->nparts == 2)
+	initStringInfo(&name);
+	for (int p = 0; p < rule->nparts; p++)
 	{
-		const SsotValues *right = &records->fields[rule->field[1]];
+		const SsotValues *values = &records->fields[rule->field[p]];
 
-		name = psprintf("%s + %s %s", name, right->name,
-						right->kind->classes[rule->class[1]].name);
+		appendStringInfo(&name, "%s%s %s", p == 0 ? "" : " + ", values->name,
+						 values->kind->classes[rule->class[p]].name);
 	}
-	return name;
+	return name.data;
 }
 
 /* ---- measuring ----------------------------------------------------------- */
@@ -248,5 +251,59 @@ ssot_rules_derive(const SsotRecords *records, double most_cost)
 	if (nkept == 0 && m.cheapest->nparts > 0)
 		rules = lappend(rules, m.cheapest);
 	list_sort(rules, compare_cost);
+	return rules;
+}
+
+static bool
+is_same_rule(const SsotBlocking *a, const SsotBlocking *b)
+{
+	if (a->nparts != b->nparts)
+		return false;
+	for (int p = 0; p < a->nparts; p++)
+	{
+		bool		met = false;
+
+		for (int q = 0; q < b->nparts; q++)
+			met |= a->field[p] == b->field[q] && a->class[p] == b->class[q];
+		if (!met)
+			return false;
+	}
+	return true;
+}
+
+List *
+ssot_rules_given(const SsotRecords *records, List *given, List *others)
+{
+	Measure		m = {.records = records,.sample = Min(records->n, SAMPLE)};
+	List	   *rules = NIL;
+	ListCell   *cell;
+
+	m.mask = SAMPLE * 2 * SSOT_RULE_SLOTS - 1;
+	m.slots = palloc(sizeof(CountSlot) * ((Size) m.mask + 1));
+	foreach(cell, given)
+	{
+		SsotBlocking *rule = palloc(sizeof(SsotBlocking));
+
+		CHECK_FOR_INTERRUPTS();
+		*rule = *(const SsotBlocking *) lfirst(cell);
+		measure(&m, rule);
+
+		/* a record that is not of the sample may have more keys than those */
+		rule->nslots = 1;
+		for (int p = 0; p < rule->nparts; p++)
+			rule->nslots *= Max(1, records->fields[rule->field[p]].by_record[rule->class[p]].nslots);
+		rule->nslots = Min(rule->nslots, SSOT_RULE_SLOTS);
+		rules = lappend(rules, rule);
+	}
+	pfree(m.slots);
+	foreach(cell, others)
+	{
+		bool		is_given = false;
+
+		for (int i = 0; i < list_length(given) && !is_given; i++)
+			is_given = is_same_rule(list_nth(given, i), lfirst(cell));
+		if (!is_given)
+			rules = lappend(rules, lfirst(cell));
+	}
 	return rules;
 }

@@ -12,15 +12,18 @@
 /* Keys that one record may have under one rule. */
 #define SSOT_RULE_SLOTS		4
 
+/* Fields that a rule may speak of. Those that are derived speak of two at most. */
+#define SSOT_RULE_PARTS		4
+
 /*
- * Records that agree on a key of one class, or on a key of each of two classes
- * of two fields, are compared. A rule on a sorted class compares neighbours.
+ * Records that agree on a key of one class, or on a key of each of several classes
+ * of different fields, are compared. A rule on a sorted class compares neighbours.
  */
 typedef struct SsotBlocking
 {
-	int			nparts;			/* 1 or 2 */
-	int			field[2];
-	int			class[2];
+	int			nparts;
+	int			field[SSOT_RULE_PARTS];
+	int			class[SSOT_RULE_PARTS];
 	bool		sorted;
 	int			nslots;			/* keys per record, at most */
 	double		coverage;		/* share of records that have a key */
@@ -30,6 +33,22 @@ typedef struct SsotBlocking
 /* All rules that the kinds' keys allow and that cost at most "most_cost" pairs
  * per record; the cheapest first. */
 extern List *ssot_rules_derive(const SsotRecords *records, double most_cost);
+
+/*
+ * Rules that somebody gave (nparts, field, class and sorted are set), ready for use,
+ * whatever they cost; then those of "others" that are none of them.
+ */
+extern List *ssot_rules_given(const SsotRecords *records, List *given, List *others);
+
+/* Does a rule speak of the field? */
+static inline bool
+ssot_rule_has_field(const SsotBlocking *rule, int field)
+{
+	for (int p = 0; p < rule->nparts; p++)
+		if (rule->field[p] == field)
+			return true;
+	return false;
+}
 
 /*
  * The keys of a record under a rule that is not sorted: hashes other than 0, at

@@ -104,7 +104,7 @@ weight_of_unequal(const SsotScorer *scorer, int f, int a, int b, int *level)
 		return values->kind->flags & SSOT_KIND_VETO ? -INFINITY : weight;
 	if (values->kind->agreement == NULL || field->reference[*level] == 0)
 		return weight;
-	token = values->kind->agreement(ssot_value(values, a), ssot_value(values, b), *level);
+	token = ssot_kind_agreement(values->kind, ssot_value(values, a), ssot_value(values, b), *level);
 	if (token != 0)
 	{
 		double		more = field->reference[*level] - log2(ssot_token_share(values->shares, token));

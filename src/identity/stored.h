@@ -51,7 +51,7 @@ extern uint32 ssot_stored_count(const SsotStoredField *field, uint64 hash);
  * Rules on a sorted class have none: neighbours cannot be looked up, so they
  * add to a full run alone. At most SSOT_RECORD_KEYS; returns their number.
  */
-#define SSOT_RECORD_KEYS	(32 * SSOT_RULE_SLOTS)
+#define SSOT_RECORD_KEYS	(64 * SSOT_RULE_SLOTS)
 extern int	ssot_stored_keys(const SsotStoredModel *stored, const SsotRecords *records,
 							 int record, uint64 *keys);
 
