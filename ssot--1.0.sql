@@ -385,7 +385,8 @@ CREATE TABLE ssot.match_model (
     model      bytea NOT NULL,
     records    bigint NOT NULL,
     trained_at timestamptz NOT NULL,
-    trained_by text NOT NULL
+    trained_by text NOT NULL,
+    decisions  bigint NOT NULL
 );
 SELECT pg_catalog.pg_extension_config_dump('ssot.match_model', '');
 COMMENT ON TABLE ssot.match_model IS 'What was learnt about an entity''s records: how much agreement and disagreement say. A row never changes; ssot.matching names the one in force.';
@@ -395,6 +396,7 @@ COMMENT ON COLUMN ssot.match_model.model IS 'The model, for the matching engine'
 COMMENT ON COLUMN ssot.match_model.records IS 'How many units of records it was learnt from';
 COMMENT ON COLUMN ssot.match_model.trained_at IS 'When';
 COMMENT ON COLUMN ssot.match_model.trained_by IS 'By a run or call of which role';
+COMMENT ON COLUMN ssot.match_model.decisions IS 'How many pairs that people decided about it was taught by (ssot.train_matching)';
 
 CREATE TABLE ssot.match_pair (
     entity     text NOT NULL,
@@ -1910,13 +1912,13 @@ RETURNS trigger LANGUAGE C
 AS 'MODULE_PATHNAME', 'ssot_guard_insert';
 COMMENT ON FUNCTION ssot.guard_insert() IS 'Trigger that ssot.guard_source puts on a source''s table.';
 
-CREATE FUNCTION ssot.train_matching(entity regclass, apply boolean DEFAULT false,
+CREATE FUNCTION ssot.train_matching(entity regclass, apply boolean DEFAULT false, decisions boolean DEFAULT true,
     OUT change text, OUT record_a text, OUT record_b text, OUT weight double precision)
 RETURNS SETOF record
 LANGUAGE C STRICT
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_train_matching';
-COMMENT ON FUNCTION ssot.train_matching(regclass, boolean) IS 'Learns a new model from the records as they are, and shows what it would change: joined (record_b would come to record_a) or parted (it would leave it), with the weight under the model that has them together. Nothing is changed unless apply is true: then the new model is in force, and the next run matches everything by it. What people decided holds under any model, and is not asked here. You must own the entity''s table. Locks the entity against runs and declarations. NULL in: no rows.';
+COMMENT ON FUNCTION ssot.train_matching(regclass, boolean, boolean) IS 'Learns a new model from the records as they are, and shows what it would change: joined (record_b would come to record_a) or parted (it would leave it), with the weight under the model that has them together. Nothing is changed unless apply is true: then the new model is in force, and the next run matches everything by it. decisions: whether it is also taught by what people decided (ssot.confirm_match, reject_match, merge, split): weights of levels move towards what makes that probable, a little by a handful of decisions and freely by thousands; weights and a prior that were given do not move. What people decided holds under any model. You must own the entity''s table. Locks the entity against runs and declarations. NULL in: no rows.';
 
 CREATE FUNCTION ssot.explain_match(entity regclass, record_a text, record_b text,
     OUT step integer, OUT comparison text, OUT kind text, OUT value_a text, OUT value_b text,
@@ -2792,7 +2794,7 @@ REVOKE ALL ON FUNCTION
     ssot.retire(regclass, text, text),
     ssot.restore(regclass, text, text),
     ssot.guard_source(regclass, text, text, double precision),
-    ssot.train_matching(regclass, boolean),
+    ssot.train_matching(regclass, boolean, boolean),
     ssot.unguard_source(regclass, text),
     ssot.guard_insert(),
     ssot.confirm_match(regclass, text, text, text),

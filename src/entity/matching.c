@@ -46,12 +46,12 @@ static SsotQuery model_query = {
 
 static SsotQuery keep_model_query = {
 	.sql =
-	"INSERT INTO ssot.match_model (model_id, entity, model, records, trained_at, trained_by)\n"
+	"INSERT INTO ssot.match_model (model_id, entity, model, records, trained_at, trained_by, decisions)\n"
 	"VALUES (pg_catalog.nextval('ssot.match_model_seq'), $1, $2, $3,\n"
-	"        pg_catalog.clock_timestamp(), $4)\n"
+	"        pg_catalog.clock_timestamp(), $4, $5)\n"
 	"RETURNING model_id",
-	.nargs = 4,
-	.argtypes = {TEXTOID, BYTEAOID, INT8OID, TEXTOID}
+	.nargs = 5,
+	.argtypes = {TEXTOID, BYTEAOID, INT8OID, TEXTOID, INT8OID}
 };
 
 static SsotQuery use_model_query = {
@@ -240,9 +240,9 @@ ssot_match_model_load(const SsotEntity *entity, int64 model_id)
 }
 
 int64
-ssot_match_model_keep(const SsotEntity *entity, bytea *model, int64 records)
+ssot_match_model_keep(const SsotEntity *entity, bytea *model, int64 records, int64 decisions)
 {
-	Datum		args[4];
+	Datum		args[5];
 	Datum		id;
 	bool		isnull;
 
@@ -250,6 +250,7 @@ ssot_match_model_keep(const SsotEntity *entity, bytea *model, int64 records)
 	args[1] = PointerGetDatum(model);
 	args[2] = Int64GetDatum(records);
 	args[3] = CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false));
+	args[4] = Int64GetDatum(decisions);
 	ssot_config_one(&keep_model_query, args, NULL, 1, &id, &isnull);
 	args[1] = id;
 	ssot_config_run(&use_model_query, args, NULL);
@@ -257,11 +258,11 @@ ssot_match_model_keep(const SsotEntity *entity, bytea *model, int64 records)
 }
 
 void
-ssot_match_model_replace(const SsotEntity *entity, bytea *model, int64 records)
+ssot_match_model_replace(const SsotEntity *entity, bytea *model, int64 records, int64 decisions)
 {
 	Datum		arg = CStringGetTextDatum(entity->name);
 
-	ssot_match_model_keep(entity, model, records);
+	ssot_match_model_keep(entity, model, records, decisions);
 	ssot_config_run(&new_version_query, &arg, NULL);
 }
 

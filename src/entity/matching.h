@@ -56,11 +56,14 @@ extern SsotCompared *ssot_compare_parse(const SsotEntity *entity, Jsonb *compare
 /* The model of this number; an error if it is gone. */
 extern bytea *ssot_match_model_load(const SsotEntity *entity, int64 model_id);
 
-/* Keep a new model and put it in force; returns its number. */
-extern int64 ssot_match_model_keep(const SsotEntity *entity, bytea *model, int64 records);
+/* Keep a new model, learnt from so many units and decisions of people, and put it in
+ * force; returns its number. */
+extern int64 ssot_match_model_keep(const SsotEntity *entity, bytea *model, int64 records,
+								   int64 decisions);
 
 /* The same, in place of another model: the next run matches everything anew. */
-extern void ssot_match_model_replace(const SsotEntity *entity, bytea *model, int64 records);
+extern void ssot_match_model_replace(const SsotEntity *entity, bytea *model, int64 records,
+									 int64 decisions);
 
 /* All records were matched under this version of the rules. */
 extern void ssot_matching_applied(const SsotEntity *entity, int64 version);

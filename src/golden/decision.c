@@ -99,6 +99,25 @@ ssot_decisions_about(const SsotEntity *entity, Tuplestorestate *names, int64 nna
 	return decisions;
 }
 
+static SsotQuery all_decisions = {
+	"SELECT d.decision_id, d.kind = 'same', d.record_a, d.record_b"
+	"  FROM ssot.link_decision AS d WHERE d.entity = $1 AND d.active"
+	" ORDER BY d.record_a, d.record_b, d.decision_id",
+	1, {TEXTOID}
+};
+
+List *
+ssot_decisions_all(const SsotEntity *entity)
+{
+	Datum		name = CStringGetTextDatum(entity->name);
+	List	   *decisions = NIL;
+	SsotUser	user = become_config_owner();
+
+	ssot_query_each(&all_decisions, &name, NULL, take_decision, &decisions);
+	ssot_restore_user(user);
+	return decisions;
+}
+
 static SsotQuery next_operation = {
 	"SELECT pg_catalog.nextval('ssot.link_operation_seq')", 0, {0}
 };

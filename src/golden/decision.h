@@ -35,6 +35,9 @@ extern List *ssot_decisions_about(const SsotEntity *entity, Tuplestorestate *nam
 								  int64 nnames);
 extern TupleDesc ssot_name_desc(void);
 
+/* All decisions of the entity in force, by the names of their records. */
+extern List *ssot_decisions_all(const SsotEntity *entity);
+
 /* A number for the decisions that one call makes. */
 extern int64 ssot_decision_operation(void);
 

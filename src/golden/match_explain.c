@@ -57,31 +57,6 @@ take_texts(TupleTableSlot *slot, void *arg)
 	return true;
 }
 
-/* coalesce(s.given::text, '') || E'\x1f' || coalesce(s.family::text, ''), ... */
-static char *
-compared_texts(const SsotEntity *entity, const SsotMatchRules *rules)
-{
-	StringInfoData list;
-
-	initStringInfo(&list);
-	for (int i = 0; i < rules->ncompared; i++)
-	{
-		const SsotCompared *compared = &rules->compared[i];
-
-		if (i > 0)
-			appendStringInfoString(&list, ", ");
-		for (int f = 0; f < compared->nfields; f++)
-		{
-			if (f > 0)
-				appendStringInfoString(&list, " || E'\\x1f' || ");
-			ssot_sql_append(&list, compared->nfields == 1 ? "s.%I::pg_catalog.text" :
-							"COALESCE(s.%I::pg_catalog.text, '')",
-							entity->fields[compared->fields[f]].name);
-		}
-	}
-	return list.data;
-}
-
 /*
  * SELECT n.no, coalesce(m.texts, ARRAY[s.name::text, ...])
  *   FROM unnest($1) WITH ORDINALITY AS n (name, no)
@@ -106,7 +81,7 @@ read_texts(const SsotEntity *entity, Datum names, Asked *asked)
 						"   AND s.ssot_key = pg_catalog.substr(n.name, pg_catalog.strpos(n.name, ':') + 1)"
 						"  LEFT JOIN %T AS m ON m.ssot_source = s.ssot_source AND m.ssot_key = s.ssot_key"
 						" ORDER BY n.no, y.rank, y.source_id, s.ssot_copy",
-						compared_texts(entity, asked->rules), entity->source_table,
+						ssot_compared_texts(entity, asked->rules), entity->source_table,
 						entity->match_table)
 	};
 	int			level = ssot_settings_begin(false);

@@ -330,7 +330,7 @@ ssot_matched_write(const SsotEntity *entity, SsotMatched *matched, TimestampTz t
 	write_waiting(entity, matched, t);
 	ssot_restore_user(user);
 	if (matched->model != NULL)
-		ssot_match_model_keep(entity, matched->model, matched->learnt_from);
+		ssot_match_model_keep(entity, matched->model, matched->learnt_from, 0);
 	if (matched->everything)
 		ssot_matching_applied(entity, matched->version);
 	tuplestore_end(matched->units.rows);

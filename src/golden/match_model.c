@@ -11,6 +11,7 @@
 #include "entity/json.h"
 #include "golden/match_model.h"
 #include "golden/match_override.h"
+#include "identity/labels.h"
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
@@ -92,8 +93,8 @@ typedef struct CachedModel
 
 static HTAB *cached_models = NULL;
 
-static SsotStoredModel *
-read_model(const SsotMatchRules *rules, bytea *bytes)
+SsotStoredModel *
+ssot_match_model_read(const SsotMatchRules *rules, bytea *bytes)
 {
 	/* a model outlives rules, so it has kinds of its own */
 	return ssot_model_read(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes), rules->ncompared,
@@ -120,7 +121,7 @@ ssot_match_stored(const SsotEntity *entity, const SsotMatchRules *rules)
 		MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "ssot model",
 													  ALLOCSET_DEFAULT_SIZES);
 		MemoryContext old = MemoryContextSwitchTo(context);
-		SsotStoredModel *stored = read_model(rules, bytes);
+		SsotStoredModel *stored = ssot_match_model_read(rules, bytes);
 
 		MemoryContextSwitchTo(old);
 		if (stored == NULL)
@@ -253,10 +254,37 @@ ssot_match_levels(SsotMatchSet *set, int a, int b)
 
 /* ---- matching ------------------------------------------------------------ */
 
-/* Learn a model from the units, as bytes. */
 static bytea *
-learn(const SsotMatchRules *rules, int n, char *const *texts, const uint64 *hashes,
-	  const uint64 *systems)
+as_bytes(const SsotModel *model, List *blocking, const SsotRecords *records)
+{
+	StringInfoData bytes;
+
+	initStringInfo(&bytes);
+	appendStringInfoSpaces(&bytes, VARHDRSZ);
+	ssot_model_write(&bytes, model, blocking, records);
+	SET_VARSIZE(bytes.data, bytes.len);
+	return (bytea *) bytes.data;
+}
+
+/* The model moved to what labels say. They are weighed as later runs weigh. */
+static const SsotModel *
+hear(const SsotMatchRules *rules, SsotStoredModel *model, const SsotMatchLabels *labels)
+{
+	SsotMatchSet *set = ssot_match_set(rules, model, 2 * labels->n, labels->texts, NULL, NULL);
+	SsotLabel  *pairs = palloc(sizeof(SsotLabel) * labels->n);
+
+	for (int i = 0; i < labels->n; i++)
+		pairs[i] = (SsotLabel)
+	{
+		set->record_of[2 * i], set->record_of[2 * i + 1], labels->same[i]
+	};
+	ssot_labels_hear(&model->model, set->scorer, labels->n, pairs);
+	return &model->model;
+}
+
+bytea *
+ssot_match_learn(const SsotMatchRules *rules, int n, char *const *texts, const uint64 *hashes,
+				 const uint64 *systems, const SsotMatchLabels *labels)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "ssot learning",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -267,18 +295,18 @@ learn(const SsotMatchRules *rules, int n, char *const *texts, const uint64 *hash
 	};
 	SsotRecords *records = encode(rules, NULL, n, texts, hashes, systems);
 	SsotMatching *matching;
-	StringInfoData bytes;
+	bytea	   *bytes;
 	bytea	   *result;
 
 	options.blocking = ssot_match_blocking_of(rules, &options.blocking_adds);
 	matching = ssot_match_records(records, &options);
-	initStringInfo(&bytes);
-	appendStringInfoSpaces(&bytes, VARHDRSZ);
-	ssot_model_write(&bytes, matching->model, matching->rules, records);
-	SET_VARSIZE(bytes.data, bytes.len);
+	bytes = as_bytes(matching->model, matching->rules, records);
+	if (labels != NULL && labels->n > 0)
+		bytes = as_bytes(hear(rules, ssot_match_model_read(rules, bytes), labels),
+						 matching->rules, records);
 	MemoryContextSwitchTo(old);
-	result = palloc(bytes.len);
-	memcpy(result, bytes.data, bytes.len);
+	result = palloc(VARSIZE(bytes));
+	memcpy(result, bytes, VARSIZE(bytes));
 	MemoryContextDelete(context);
 	return result;
 }
@@ -328,8 +356,8 @@ ssot_match_units(const SsotMatchRules *rules, SsotStoredModel *model, int n, cha
 
 	if (model == NULL)
 	{
-		outcome->learnt = learn(rules, n, texts, hashes, systems);
-		model = read_model(rules, outcome->learnt);
+		outcome->learnt = ssot_match_learn(rules, n, texts, hashes, systems, NULL);
+		model = ssot_match_model_read(rules, outcome->learnt);
 	}
 	old = MemoryContextSwitchTo(set->context);
 	set->records = encode(rules, model, n, texts, hashes, systems);

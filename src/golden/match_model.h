@@ -6,6 +6,7 @@
 #define SSOT_MATCH_MODEL_H
 
 #include "entity/matching.h"
+#include "golden/match_labels.h"
 #include "identity/match.h"
 
 /* A key that more units have is not followed when units are looked up. */
@@ -75,6 +76,15 @@ extern double ssot_match_field(SsotMatchSet *set, int compared, int a, int b, co
 
 /* How well each comparison agrees, as {"name": "level"}: a jsonb. */
 extern Datum ssot_match_levels(SsotMatchSet *set, int a, int b);
+
+/*
+ * Learn a model from the units, and hear the labels, if there are some (NULL: none).
+ * It lives in the current memory context once it is read.
+ */
+extern bytea *ssot_match_learn(const SsotMatchRules *rules, int n, char *const *texts,
+							   const uint64 *hashes, const uint64 *systems,
+							   const SsotMatchLabels *labels);
+extern SsotStoredModel *ssot_match_model_read(const SsotMatchRules *rules, bytea *bytes);
 
 /*
  * Match all units with each other, and learn a model first if there is none

@@ -260,8 +260,8 @@ speaking_nodes(const Linker *linker, int *count)
 }
 
 /* A number below 64 for each system; those past 63 share one. */
-static uint64
-system_bit(const SsotEntity *entity, int source)
+uint64
+ssot_system_bit(const SsotEntity *entity, int source)
 {
 	int			number = 0;
 
@@ -301,7 +301,7 @@ ssot_units_create(const SsotNodeTexts *texts, const Linker *linker, const int *c
 										  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
 	for (int s = 0; s < linker->entity->nsources; s++)
-		bits[s] = system_bit(linker->entity, s);
+		bits[s] = ssot_system_bit(linker->entity, s);
 	units->of = palloc_extended(sizeof(int) * Max(nnodes, 1), MCXT_ALLOC_HUGE);
 	units->first = palloc_extended(sizeof(int) * Max(n, 1), MCXT_ALLOC_HUGE);
 	units->systems = palloc_extended(sizeof(uint64) * Max(n, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
@@ -397,4 +397,28 @@ ssot_units_of_record(const Linker *linker, const SsotUnits *units, int source, c
 			high = middle - 1;
 	}
 	return -1;
+}
+
+char *
+ssot_compared_texts(const SsotEntity *entity, const SsotMatchRules *rules)
+{
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; i < rules->ncompared; i++)
+	{
+		const SsotCompared *compared = &rules->compared[i];
+
+		if (i > 0)
+			appendStringInfoString(&list, ", ");
+		for (int f = 0; f < compared->nfields; f++)
+		{
+			if (f > 0)
+				appendStringInfoString(&list, " || E'\\x1f' || ");
+			ssot_sql_append(&list, compared->nfields == 1 ? "s.%I::pg_catalog.text" :
+							"COALESCE(s.%I::pg_catalog.text, '')",
+							entity->fields[compared->fields[f]].name);
+		}
+	}
+	return list.data;
 }

@@ -60,6 +60,9 @@ extern char *ssot_unit_name(const Linker *linker, const SsotUnits *units, int un
 /* Hashes of all names: an order that depends on nothing else. */
 extern uint64 *ssot_unit_hashes(const Linker *linker, const SsotUnits *units);
 
+/* The bit of the system of the source with this index. */
+extern uint64 ssot_system_bit(const SsotEntity *entity, int source);
+
 /* The unit of a record, or -1 if it was not read. */
 extern int	ssot_units_of_record(const Linker *linker, const SsotUnits *units, int source,
 								 const char *key);
@@ -67,5 +70,9 @@ extern int	ssot_units_of_record(const Linker *linker, const SsotUnits *units, in
 /* Of several fields that make one value, the texts are joined by this character
  * (identity/kind.h). */
 extern char *ssot_join_texts(char *const *texts, int n);
+
+/* The same in SQL, for a list of columns, of a row "s" of the records' companion:
+ * COALESCE(s.given::text, '') || E'\x1f' || COALESCE(s.family::text, ''), ... */
+extern char *ssot_compared_texts(const SsotEntity *entity, const SsotMatchRules *rules);
 
 #endif							/* SSOT_UNIT_H */
