@@ -13,6 +13,7 @@
 #include "common/query.h"
 
 #include "access/tupconvert.h"
+#include "common/hashfn.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -138,10 +139,61 @@ run_fixed(SsotQuery *query, const Datum *args, const bool *nulls, DestReceiver *
 	return processed;
 }
 
+/*
+ * Plans of dynamic statements that are kept, by a hash of their text. The server
+ * plans again what has changed under them. None is ever given up, since it may be
+ * running further up the stack; so past MAX_KEPT no more are kept.
+ */
+#define MAX_KEPT	200
+
+typedef struct KeptPlan
+{
+	uint64		hash;
+	char	   *sql;
+	SPIPlanPtr	plan;
+} KeptPlan;
+
+static HTAB *kept_plans = NULL;
+
+/* The plan of a statement whose relations are registered; NULL: it is not kept. */
+static SPIPlanPtr
+kept_plan(const SsotStatement *statement)
+{
+	Size		len = strlen(statement->sql);
+	uint64		hash = hash_bytes_extended((const unsigned char *) statement->sql, len, 0);
+	KeptPlan   *kept;
+	SPIPlanPtr	plan;
+	char	   *sql;
+
+	if (kept_plans == NULL)
+	{
+		HASHCTL		control = {.keysize = sizeof(uint64),.entrysize = sizeof(KeptPlan)};
+
+		kept_plans = hash_create("ssot kept plans", 64, &control, HASH_ELEM | HASH_BLOBS);
+	}
+	kept = hash_search(kept_plans, &hash, HASH_FIND, NULL);
+	if (kept != NULL && strcmp(kept->sql, statement->sql) == 0)
+		return kept->plan;
+	if (kept != NULL || hash_get_num_entries(kept_plans) >= MAX_KEPT)
+		return NULL;
+	plan = SPI_prepare_cursor(statement->sql, statement->nargs, (Oid *) statement->argtypes,
+							  CURSOR_OPT_GENERIC_PLAN);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed for \"%s\": %s",
+			 statement->sql, SPI_result_code_string(SPI_result));
+	SPI_keepplan(plan);
+	sql = MemoryContextStrdup(TopMemoryContext, statement->sql);
+	kept = hash_search(kept_plans, &hash, HASH_ENTER, NULL);
+	kept->sql = sql;
+	kept->plan = plan;
+	return plan;
+}
+
 static uint64
 run_dynamic(const SsotStatement *statement, DestReceiver *dest)
 {
 	SPIExecuteOptions options = {0};
+	SPIPlanPtr	plan;
 	uint64		processed;
 
 	connect();
@@ -163,7 +215,11 @@ run_dynamic(const SsotStatement *statement, DestReceiver *dest)
 								 statement->args, statement->nulls);
 	options.read_only = statement->read_only;
 	options.dest = dest;
-	check_result(SPI_execute_extended(statement->sql, &options), statement->sql);
+	plan = statement->kept ? kept_plan(statement) : NULL;
+	if (plan != NULL)
+		check_result(SPI_execute_plan_extended(plan, &options), statement->sql);
+	else
+		check_result(SPI_execute_extended(statement->sql, &options), statement->sql);
 	processed = SPI_processed;
 	finish();
 	return processed;

@@ -5,7 +5,8 @@
  * Statements come in two kinds. A fixed statement is a static SsotQuery
  * declared above the function that uses it; it is prepared once per backend.
  * A dynamic statement is built with a quoting helper (see ident.h) and is
- * planned each time. Both name every object with its schema.
+ * planned each time, unless it is to be kept: then its plan is found again by its
+ * text. Both name every object with its schema.
  *
  * Rows are handed to a callback as they leave the executor, so that no result
  * is ever held in memory as a whole. Rows made by C code enter SQL as named
@@ -58,6 +59,8 @@ typedef struct SsotStatement
 	int			nrelations;
 	const SsotRelation *relations;
 	bool		read_only;		/* run under the caller's active snapshot */
+	bool		kept;			/* planned once per backend, whatever the
+								 * arguments are */
 } SsotStatement;
 
 /* Fixed statements. "nulls" may be NULL. Each returns the rows processed. */

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "ssot.h"
+#include "common/hashfn.h"
 #include "common/ident.h"
 #include "common/owner.h"
 #include "common/settings.h"
@@ -55,24 +56,49 @@ typedef struct Search
 {
 	const SsotMatchRules *rules;
 	List	   *candidates;
+	int			nslots;			/* a power of two */
+	Candidate **slots;			/* by the hash of what names them */
 } Search;
 
+/* The candidate of this name, in its slot; NULL in a free slot: it is new. */
+static Candidate **
+find_slot(const Search *search, int source_id, const char *key, int len)
+{
+	uint32		i = hash_bytes_extended((const unsigned char *) key, len, source_id) & (search->nslots - 1);
+
+	while (search->slots[i] != NULL &&
+		   (search->slots[i]->source_id != source_id || strncmp(search->slots[i]->key, key, len) != 0 ||
+			search->slots[i]->key[len] != '\0'))
+		i = (i + 1) & (search->nslots - 1);
+	return &search->slots[i];
+}
+
+/* A unit that has several of the keys comes several times. */
 static bool
 take_candidate(TupleTableSlot *slot, void *arg)
 {
 	Search	   *search = (Search *) arg;
-	Candidate  *candidate = palloc(sizeof(Candidate));
+	int			source_id;
+	text	   *key;
+	Candidate **place;
 
 	slot_getallattrs(slot);
-	candidate->source_id = DatumGetInt32(slot->tts_values[0]);
-	candidate->key = TextDatumGetCString(slot->tts_values[1]);
-	candidate->texts = ssot_match_texts(slot->tts_values[2], search->rules->ncompared);
-	search->candidates = lappend(search->candidates, candidate);
+	source_id = DatumGetInt32(slot->tts_values[0]);
+	key = DatumGetTextPP(slot->tts_values[1]);
+	place = find_slot(search, source_id, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
+	if (*place == NULL)
+	{
+		*place = palloc(sizeof(Candidate));
+		(*place)->source_id = source_id;
+		(*place)->key = text_to_cstring(key);
+		(*place)->texts = ssot_match_texts(slot->tts_values[2], search->rules->ncompared);
+		search->candidates = lappend(search->candidates, *place);
+	}
 	return true;
 }
 
 /*
- * SELECT DISTINCT m.ssot_source, m.ssot_key, m.texts
+ * SELECT m.ssot_source, m.ssot_key, m.texts
  *   FROM unnest($1) AS k (key)
  *  CROSS JOIN LATERAL (up to 101 units with the key) AS m
  */
@@ -81,27 +107,30 @@ find_candidates(const SsotEntity *entity, const SsotMatchRules *rules, SsotStore
 				char **texts)
 {
 	static const Oid types[] = {INT8ARRAYOID};
-	Search		search = {rules, NIL};
-	SsotMatchSet *set = ssot_match_set(rules, model, 1, texts, NULL, NULL);
+	Search		search = {rules, NIL, 256};
 	int64		keys[SSOT_MATCH_KEYS];
 	Datum		elements[SSOT_MATCH_KEYS];
-	int			n = ssot_match_keys(set, 0, keys);
+	int			n = ssot_match_keys_of(rules, model, texts, keys);
 	Datum		args[1];
 	SsotStatement statement = {
-		.nargs = 1,.argtypes = types,.args = args,.read_only = true,
-		.sql = ssot_sql("SELECT DISTINCT m.ssot_source, m.ssot_key, m.texts"
+		.nargs = 1,.argtypes = types,.args = args,.read_only = true,.kept = true,
+		.sql = ssot_sql("SELECT m.ssot_source, m.ssot_key, m.texts"
 						" FROM pg_catalog.unnest($1) AS k (key)"
 						" CROSS JOIN LATERAL (SELECT c.ssot_source, c.ssot_key, c.texts FROM %T AS c"
 						" WHERE c.keys OPERATOR(pg_catalog.@>) ARRAY[k.key] LIMIT %d) AS m",
 						entity->match_table, SSOT_LOOKUP_BLOCK + 1)
 	};
 
+	/* at least as many slots as there can be candidates, and half again */
+	while (search.nslots < n * (SSOT_LOOKUP_BLOCK + 1) * 3 / 2)
+		search.nslots *= 2;
+	search.slots = palloc0(sizeof(Candidate *) * search.nslots);
 	for (int i = 0; i < n; i++)
 		elements[i] = Int64GetDatum(keys[i]);
 	args[0] = PointerGetDatum(construct_array(elements, n, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	ssot_match_set_free(set);
 	if (n > 0)
 		ssot_statement_each(&statement, take_candidate, &search);
+	pfree(search.slots);
 	return search.candidates;
 }
 
@@ -166,7 +195,7 @@ ssot_find_alike(const SsotEntity *entity, const SsotMatchRules *rules, char **te
 	SsotRelation alike = weigh(rules, model, texts, candidates, least);
 	TupleDesc	desc = CreateTemplateTupleDesc(4);
 	SsotRelation found = {"ssot_found", desc, tuplestore_begin_heap(true, false, work_mem), 0};
-	SsotStatement statement = {.nrelations = 1,.relations = &alike,.read_only = true};
+	SsotStatement statement = {.nrelations = 1,.relations = &alike,.read_only = true,.kept = true};
 
 	TupleDescInitEntry(desc, 1, "id", entity->id_type, -1, 0);
 	TupleDescInitEntry(desc, 2, "record", TEXTOID, -1, 0);
@@ -274,7 +303,7 @@ ssot_find_matches(PG_FUNCTION_ARGS)
 	SsotRelation found;
 	Datum		args[] = {PG_GETARG_DATUM(3)};
 	SsotStatement statement = {
-		.nargs = 1,.argtypes = types,.args = args,.read_only = true,
+		.nargs = 1,.argtypes = types,.args = args,.read_only = true,.kept = true,
 		.nrelations = 1,.relations = &found
 	};
 

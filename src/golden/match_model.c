@@ -211,6 +211,21 @@ ssot_match_keys(SsotMatchSet *set, int unit, int64 *keys)
 	return ssot_stored_keys(set->model, set->records, set->record_of[unit], (uint64 *) keys);
 }
 
+int
+ssot_match_keys_of(const SsotMatchRules *rules, SsotStoredModel *model, char *const *texts,
+				   int64 *keys)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "ssot keys",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	int			n = ssot_stored_keys(model, encode(rules, model, 1, texts, NULL, NULL), 0,
+									 (uint64 *) keys);
+
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return n;
+}
+
 double
 ssot_match_weight(SsotMatchSet *set, int a, int b)
 {

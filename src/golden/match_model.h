@@ -65,6 +65,10 @@ extern void ssot_match_set_free(SsotMatchSet *set);
 /* The blocking keys of a unit; at most SSOT_MATCH_KEYS. */
 extern int	ssot_match_keys(SsotMatchSet *set, int unit, int64 *keys);
 
+/* The blocking keys of one unit that is not in a set, by its texts. */
+extern int	ssot_match_keys_of(const SsotMatchRules *rules, SsotStoredModel *model,
+							   char *const *texts, int64 *keys);
+
 /* log2 of the odds that two units are one thing, prior included. */
 extern double ssot_match_weight(SsotMatchSet *set, int a, int b);
 

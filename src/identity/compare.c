@@ -19,8 +19,11 @@ ssot_leveler_create(const SsotRecords *records)
 	SsotLeveler *leveler = palloc0(sizeof(SsotLeveler));
 
 	leveler->records = records;
+	leveler->mask = 63;
+	while (leveler->mask < (uint32) records->n && leveler->mask + 1 < SSOT_LEVEL_SLOTS)
+		leveler->mask = leveler->mask * 2 + 1;
 	for (int f = 0; f < records->nfields; f++)
-		leveler->slots[f] = palloc0(sizeof(SsotLevelSlot) * SSOT_LEVEL_SLOTS);
+		leveler->slots[f] = palloc0(sizeof(SsotLevelSlot) * (leveler->mask + 1));
 	leveler->context = AllocSetContextCreate(CurrentMemoryContext, "comparing",
 											 ALLOCSET_SMALL_SIZES);
 	return leveler;
@@ -50,7 +53,7 @@ ssot_compare_values(SsotLeveler *leveler, int field, int a, int b)
 		b = swap;
 	}
 	slot = &leveler->slots[field][((uint32) a * 2654435769u ^ (uint32) b * 40503u) >> 3 &
-								  (SSOT_LEVEL_SLOTS - 1)];
+								  leveler->mask];
 	if (slot->a != a || slot->b != b)
 	{
 		MemoryContext old = MemoryContextSwitchTo(leveler->context);

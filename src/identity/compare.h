@@ -24,11 +24,13 @@ typedef struct SsotLevelSlot
 	int			level;
 } SsotLevelSlot;
 
-#define SSOT_LEVEL_SLOTS	8192	/* per field, a power of two */
+#define SSOT_LEVEL_SLOTS	8192	/* per field, a power of two, where there
+									 * are many records */
 
 typedef struct SsotLeveler
 {
 	const SsotRecords *records;
+	uint32		mask;			/* slots of a field, less one */
 	SsotLevelSlot *slots[SSOT_MAX_FIELDS];
 	MemoryContext context;		/* for what a kind allocates */
 	int			calls;

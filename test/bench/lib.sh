@@ -74,9 +74,10 @@ table_row()
 		-v unit="${6:-s}" -v growth="$growth" 'BEGIN {
 			scale = unit == "s" ? 1000 : 1
 			digits = unit == "s" ? 2 : 3
-			printf "| %s | %d | %.*f %s | %.*f %s | %.2f | %s | %s |\n", line, rows,
+			ratio = ours / yardstick
+			printf "| %s | %d | %.*f %s | %.*f %s | %.*f | %s | %s |\n", line, rows,
 				digits, yardstick / scale, unit, digits, ours / scale, unit,
-				ours / yardstick, target, growth
+				ratio < 0.01 ? 4 : 2, ratio, target, growth
 		}'
 }
 
