@@ -6,6 +6,7 @@
 
 #include "ssot.h"
 #include "common/ident.h"
+#include "golden/match_model.h"
 #include "golden/match_override.h"
 #include "match_table.h"
 
@@ -147,35 +148,6 @@ key_before(const Run *run, int a, int b)
 	return order < 0 || (order == 0 && left < right);
 }
 
-/* What was not done in full is said. */
-static void
-report(const Run *run)
-{
-	const SsotMatching *matching = run->matching;
-
-	for (int f = 0; f < run->table.nfields; f++)
-		if (run->table.records->fields[f].ncut > 0)
-			ereport(NOTICE,
-					(errmsg("%d different values of \"%s\" are longer than %d bytes and were compared by their beginning",
-							run->table.records->fields[f].ncut, run->table.names[f], SSOT_VALUE_MAX)));
-	for (int i = 0; matching->blocks != NULL && i < matching->blocks->nrules; i++)
-	{
-		const SsotRuleBlocks *rule = &matching->blocks->rules[i];
-
-		if (rule->oversized > 0)
-			ereport(NOTICE,
-					(errmsg("%d keys by %s are shared by more than %d records each",
-							rule->oversized, ssot_blocking_name(run->table.records, rule->rule), SSOT_MAX_BLOCK),
-					 errdetail("Their " INT64_FORMAT " records were compared with their neighbours in another order only.",
-							   rule->oversized_records)));
-	}
-	if (matching->gathering.refused_size > 0)
-		ereport(NOTICE,
-				(errmsg(INT64_FORMAT " pairs were not joined because the cluster would have had more than %d records",
-						matching->gathering.refused_size, run->options.max_cluster),
-				 errhint("Raise max_cluster if so many records can be one thing.")));
-}
-
 /*
  * ssot.match(...) returns (key text, cluster text)
  *
@@ -218,7 +190,7 @@ ssot_match(PG_FUNCTION_ARGS)
 		MemoryContextReset(row);
 	}
 	MemoryContextSwitchTo(old);
-	report(outcome);
+	ssot_matching_report(outcome->matching, outcome->options.max_cluster);
 	return (Datum) 0;
 }
 
@@ -278,7 +250,7 @@ ssot_match_pairs(PG_FUNCTION_ARGS)
 		MemoryContextReset(row);
 	}
 	MemoryContextSwitchTo(old);
-	report(outcome);
+	ssot_matching_report(outcome->matching, outcome->options.max_cluster);
 	return (Datum) 0;
 }
 

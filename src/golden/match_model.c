@@ -390,6 +390,7 @@ ssot_match_units(const SsotMatchRules *rules, SsotStoredModel *model, int n, cha
 		SsotMatching *matching = ssot_match_records(set->records, &options);
 
 		set->scorer = matching->scorer;
+		outcome->matching = matching;
 		MemoryContextSwitchTo(old);
 		take_outcome(outcome, matching);
 	}
@@ -404,6 +405,34 @@ ssot_match_outcome_free(SsotMatchOutcome *outcome)
 	pfree(outcome->cluster);
 	pfree(outcome->pairs);
 	pfree(outcome);
+}
+
+void
+ssot_matching_report(const SsotMatching *matching, int max_cluster)
+{
+	const SsotRecords *records = matching->records;
+
+	for (int f = 0; f < records->nfields; f++)
+		if (records->fields[f].ncut > 0)
+			ereport(NOTICE,
+					(errmsg("%d different values of \"%s\" are longer than %d bytes and were compared by their beginning",
+							records->fields[f].ncut, records->fields[f].name, SSOT_VALUE_MAX)));
+	for (int i = 0; matching->blocks != NULL && i < matching->blocks->nrules; i++)
+	{
+		const SsotRuleBlocks *rule = &matching->blocks->rules[i];
+
+		if (rule->oversized > 0)
+			ereport(NOTICE,
+					(errmsg("%d keys by %s are shared by more than %d records each",
+							rule->oversized, ssot_blocking_name(records, rule->rule), SSOT_MAX_BLOCK),
+					 errdetail("Their " INT64_FORMAT " records were compared with their neighbours in another order only.",
+							   rule->oversized_records)));
+	}
+	if (matching->gathering.refused_size > 0)
+		ereport(NOTICE,
+				(errmsg(INT64_FORMAT " pairs were not joined because the cluster would have had more than %d records",
+						matching->gathering.refused_size, max_cluster),
+				 errhint("Raise max_cluster if so many records can be one thing.")));
 }
 
 /* ---- texts of stored units ----------------------------------------------- */

@@ -33,6 +33,7 @@ typedef struct SsotMatchOutcome
 	SsotMatchPair *pairs;		/* of at least the review probability */
 	bytea	   *learnt;			/* the model, if none was given */
 	SsotMatchSet *set;
+	const SsotMatching *matching;	/* of the engine, as long as the set lives */
 } SsotMatchOutcome;
 
 /*
@@ -98,6 +99,10 @@ extern SsotMatchOutcome *ssot_match_units(const SsotMatchRules *rules, SsotStore
 										  int n, char *const *texts, const uint64 *hashes,
 										  const uint64 *systems, int napart, const int (*apart)[2]);
 extern void ssot_match_outcome_free(SsotMatchOutcome *outcome);
+
+/* Say in NOTICEs what was not done in full: values cut, keys that too many records
+ * share, clusters that would have been too large. */
+extern void ssot_matching_report(const SsotMatching *matching, int max_cluster);
 
 /* texts text[] of customer_match, there and back; a missing one is NULL. */
 extern char **ssot_match_texts(Datum array, int ncompared);

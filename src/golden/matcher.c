@@ -464,6 +464,8 @@ ssot_matcher_cluster(Linker *linker, int *cluster)
 								   napart, (const int (*)[2]) apart);
 		join_clusters(linker, units, outcome->cluster, cluster);
 		take_waiting(linker, units, outcome, apart, napart);
+		if (matcher->everything)
+			ssot_matching_report(outcome->matching, matcher->rules->max_cluster);
 		out->model = outcome->learnt;
 		out->learnt_from = units->n;
 	}
