@@ -1937,15 +1937,15 @@ SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_match_weights';
 COMMENT ON FUNCTION ssot.match_weights(regclass, text[], text[]) IS 'What the model in force says about many pairs of system records: those at one place of both arrays. Pairs of which a record does not exist are left out. Runs under the caller''s rights.';
 
-CREATE FUNCTION ssot.match_quality(entity regclass, truth regclass, complete boolean DEFAULT false,
+CREATE FUNCTION ssot.match_quality(entity regclass, truth regclass, complete boolean DEFAULT false, threshold double precision DEFAULT NULL,
     OUT unit text, OUT threshold double precision, OUT true_positives bigint, OUT false_positives bigint,
     OUT false_negatives bigint, OUT precision_share double precision, OUT recall_share double precision, OUT f1 double precision,
     OUT best_threshold double precision, OUT best_f1 double precision)
 RETURNS SETOF record
-LANGUAGE C STABLE STRICT ROWS 2
+LANGUAGE C STABLE ROWS 2
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_match_quality';
-COMMENT ON FUNCTION ssot.match_quality(regclass, regclass, boolean) IS 'How well records are matched now, against a table of labelled pairs: columns record_a and record_b (''crm:K1'') and, if it has one, is_match (else every pair is a match). Row pair: pairs joined rightly, wrongly, and missed; precision, recall and F1; and the value of match that would serve best if pairs alone decided, with its F1. Row cluster: golden records that hold exactly the labelled records of one thing (those of two and more). complete: what the labels do not join is different, so every pair inside a golden record counts; else only labelled pairs do. Runs under the caller''s rights.';
+COMMENT ON FUNCTION ssot.match_quality(regclass, regclass, boolean, double precision) IS 'How well records are matched now, against a table of labelled pairs: columns record_a and record_b (''crm:K1'') and, if it has one, is_match (else every pair is a match). Row pair: pairs joined rightly, wrongly, and missed; precision, recall and F1; and the value of match that would serve best if pairs alone decided, with its F1. Row cluster: golden records that hold exactly the labelled records of one thing (those of two and more). complete: what the labels do not join is different, so every pair inside a golden record counts; else only labelled pairs do. threshold: as if each pair that reaches this probability were joined, and nothing else decided (null: as records are joined now). NULL otherwise: no rows. Runs under the caller''s rights.';
 
 CREATE FUNCTION ssot.profile(relation regclass,
     OUT column_name text, OUT type_name text, OUT total bigint, OUT filled bigint, OUT fill_rate double precision,

@@ -75,6 +75,15 @@ INSERT INTO few SELECT t.record_a, t.record_b, true FROM truth AS t ORDER BY t.r
 INSERT INTO few VALUES ('crm:K001', 'list:L998', false), ('crm:K003', 'list:L996', false), ('crm:K999', 'list:L996', false);
 SELECT q.unit, q.true_positives, q.false_positives, q.false_negatives, q.precision_share, q.recall_share, q.f1, q.best_threshold BETWEEN 0 AND 1 AS threshold
   FROM ssot.match_quality('person', 'few') AS q;
+-- at another threshold: the best one gives what it promises, one that nothing reaches finds nothing
+SELECT q.unit, q.threshold = b.best_threshold AS at_best, abs(q.f1 - b.best_f1) < 1e-9 AS as_promised, abs(q.best_f1 - b.best_f1) < 1e-9 AS same_best
+  FROM ssot.match_quality('person', 'truth', complete => true) AS b
+ CROSS JOIN LATERAL ssot.match_quality('person', 'truth', complete => true, threshold => b.best_threshold) AS q
+ WHERE b.unit = 'pair' AND q.unit = 'pair';
+SELECT q.unit, q.threshold, q.true_positives, q.false_positives, q.false_negatives FROM ssot.match_quality('person', 'few', threshold => 1) AS q;
+SELECT q.unit, q.true_positives, q.false_positives > 0 AS wrong, q.false_negatives FROM ssot.match_quality('person', 'few', threshold => 1e-30) AS q;
+SELECT count(*) AS none FROM ssot.match_quality('person', NULL);
+SELECT * FROM ssot.match_quality('person', 'few', threshold => 0); -- ERROR
 CREATE TABLE no_truth (a text);
 SELECT * FROM ssot.match_quality('person', 'no_truth'); -- ERROR
 

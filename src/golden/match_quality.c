@@ -14,6 +14,7 @@
 
 #include "access/attnum.h"
 #include "catalog/pg_type.h"
+#include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -32,11 +33,16 @@ has_column(Oid relid, const char *name, Oid type)
  *
  *		component	records that labels say are one thing, by the smallest of them
  *		member		labelled records and their golden ids
+ *		weighed		pairs under the model; without a weight where a record is not there
  *		judged		pairs: what the labels say, and whether they are joined
- *		scored		the same pairs under the model, from the highest weight down
+ *		grouped		labelled records and what they are grouped by: their golden
+ *					ids or, at a threshold, the pairs that reach it
+ *		scored		the pairs, from the highest weight down
  *
  * With "complete", pairs are all pairs inside components and inside golden
- * records, and what the labels do not join is different.
+ * records, and what the labels do not join is different. At a threshold it is not
+ * asked what is joined but what would be if nothing else than it decided; of pairs
+ * that are inside golden records nothing is known then that labels do not tell.
  */
 static const char quality[] =
 "WITH RECURSIVE label (a, b, is_match) AS ("
@@ -65,17 +71,31 @@ static const char quality[] =
 " UNION SELECT x.name, y.name, x.root = y.root FROM member AS x JOIN member AS y ON x.root = y.root AND x.name < y.name WHERE $2"
 " UNION SELECT x.name, y.name, x.root = y.root FROM member AS x JOIN member AS y ON x.id = y.id AND x.name < y.name WHERE $2"
 " UNION SELECT l.a, l.b, x.root = y.root FROM label AS l JOIN member AS x ON x.name = l.a JOIN member AS y ON y.name = l.b WHERE $2"
+"), weighed AS MATERIALIZED ("
+" SELECT w.record_a, w.record_b, w.weight, w.probability"
+"   FROM ssot.match_weights($3, (SELECT pg_catalog.array_agg(p.a ORDER BY p.a, p.b) FROM pair AS p),"
+"                               (SELECT pg_catalog.array_agg(p.b ORDER BY p.a, p.b) FROM pair AS p)) AS w"
 "), judged AS MATERIALIZED ("
-" SELECT p.a, p.b, p.is_match, COALESCE(x.id = y.id, false) AS joined"
+" SELECT p.a, p.b, p.is_match, w.weight, w.probability,"
+"        COALESCE(CASE WHEN $5 IS NULL THEN x.id = y.id ELSE w.probability >= $5 END, false) AS joined"
 "   FROM pair AS p JOIN member AS x ON x.name = p.a JOIN member AS y ON y.name = p.b"
+"   LEFT JOIN weighed AS w ON w.record_a = p.a AND w.record_b = p.b"
+"), tie (a, b) AS ("
+" SELECT j.a, j.b FROM judged AS j WHERE j.joined AND $5 IS NOT NULL"
+" UNION SELECT j.b, j.a FROM judged AS j WHERE j.joined AND $5 IS NOT NULL"
+" UNION SELECT m.name, m.name FROM member AS m WHERE m.id IS NOT NULL AND $5 IS NOT NULL"
+"), tied (name, other) AS ("
+" SELECT t.a, t.b FROM tie AS t"
+" UNION SELECT t.name, u.b FROM tied AS t JOIN tie AS u ON u.a = t.other"
+"), grouped (name, id) AS ("
+" SELECT m.name, m.id FROM member AS m WHERE $5 IS NULL AND m.id IS NOT NULL"
+" UNION ALL SELECT t.name, pg_catalog.min(t.other) FROM tied AS t GROUP BY t.name"
 "), scored AS ("
-" SELECT w.probability, w.weight,"
-"        pg_catalog.count(*) FILTER (WHERE j.is_match) OVER (ORDER BY w.weight DESC) AS hits,"
-"        pg_catalog.count(*) OVER (ORDER BY w.weight DESC) AS taken,"
+" SELECT j.probability, j.weight,"
+"        pg_catalog.count(*) FILTER (WHERE j.is_match) OVER (ORDER BY j.weight DESC) AS hits,"
+"        pg_catalog.count(*) OVER (ORDER BY j.weight DESC) AS taken,"
 "        (SELECT pg_catalog.count(*) FROM judged AS k WHERE k.is_match) AS matches"
-"   FROM ssot.match_weights($3, (SELECT pg_catalog.array_agg(j.a ORDER BY j.a, j.b) FROM judged AS j),"
-"                               (SELECT pg_catalog.array_agg(j.b ORDER BY j.a, j.b) FROM judged AS j)) AS w"
-"   JOIN judged AS j ON j.a = w.record_a AND j.b = w.record_b"
+"   FROM judged AS j WHERE j.weight IS NOT NULL"
 "), best AS ("
 " SELECT s.probability, 2.0 * s.hits / (s.taken + s.matches) AS f1"
 "   FROM scored AS s WHERE s.matches > 0 ORDER BY 2 DESC, s.weight LIMIT 1"
@@ -83,8 +103,8 @@ static const char quality[] =
 " SELECT pg_catalog.array_agg(m.name ORDER BY m.name) AS names FROM member AS m"
 "  GROUP BY m.root HAVING pg_catalog.count(*) > 1"
 "), found AS ("
-" SELECT pg_catalog.array_agg(m.name ORDER BY m.name) AS names FROM member AS m"
-"  WHERE m.id IS NOT NULL GROUP BY m.id HAVING pg_catalog.count(*) > 1"
+" SELECT pg_catalog.array_agg(g.name ORDER BY g.name) AS names FROM grouped AS g"
+"  GROUP BY g.id HAVING pg_catalog.count(*) > 1"
 "), counted (place, unit, hits, wrong, missed) AS ("
 " SELECT 1, 'pair', pg_catalog.count(*) FILTER (WHERE j.is_match AND j.joined),"
 "        pg_catalog.count(*) FILTER (WHERE j.joined AND NOT j.is_match),"
@@ -102,18 +122,33 @@ static const char quality[] =
 "   FROM counted AS c ORDER BY c.place";
 
 /*
- * match_quality(entity regclass, truth regclass, complete boolean)
+ * match_quality(entity regclass, truth regclass, complete boolean, threshold float8)
  */
 Datum
 ssot_match_quality(PG_FUNCTION_ARGS)
 {
-	static const Oid types[] = {TEXTOID, BOOLOID, REGCLASSOID, FLOAT8OID};
-	SsotEntity *entity = ssot_entity_load(PG_GETARG_OID(0), false);
-	Oid			truth = PG_GETARG_OID(1);
-	SsotMatchRules *rules = ssot_matching_load(entity);
-	Datum		args[4];
-	SsotStatement statement = {.nargs = 4,.argtypes = types,.args = args,.read_only = true};
+	static const Oid types[] = {TEXTOID, BOOLOID, REGCLASSOID, FLOAT8OID, FLOAT8OID};
+	SsotEntity *entity;
+	Oid			truth;
+	SsotMatchRules *rules;
+	Datum		args[5];
+	bool		nulls[5] = {false};
+	SsotStatement statement = {.nargs = 5,.argtypes = types,.args = args,.nulls = nulls,.read_only = true};
 
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
+	{
+		InitMaterializedSRF(fcinfo, 0);
+		return (Datum) 0;
+	}
+	entity = ssot_entity_load(PG_GETARG_OID(0), false);
+	truth = PG_GETARG_OID(1);
+	rules = ssot_matching_load(entity);
+	nulls[4] = PG_ARGISNULL(3);
+	args[4] = nulls[4] ? (Datum) 0 : PG_GETARG_DATUM(3);
+	if (!nulls[4] && !(DatumGetFloat8(args[4]) > 0 && DatumGetFloat8(args[4]) <= 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("threshold must be a probability above 0, but is %g", DatumGetFloat8(args[4]))));
 	ssot_require_relation(truth);
 	if (rules == NULL || rules->model_id == 0)
 		ereport(ERROR,
@@ -129,7 +164,7 @@ ssot_match_quality(PG_FUNCTION_ARGS)
 	args[0] = CStringGetTextDatum(entity->name);
 	args[1] = PG_GETARG_DATUM(2);
 	args[2] = ObjectIdGetDatum(entity->relid);
-	args[3] = Float8GetDatum(rules->match);
+	args[3] = nulls[4] ? Float8GetDatum(rules->match) : args[4];
 	statement.sql = ssot_sql(quality,
 							 has_column(truth, "is_match", BOOLOID) ? "COALESCE(t.is_match, false)" : "true",
 							 ssot_relation_name(truth), entity->id_column, entity->source_table);
