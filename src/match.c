@@ -119,6 +119,7 @@ run(FunctionCallInfo fcinfo)
 												   &run->options.blocking_adds);
 	run->options.prior = PG_ARGISNULL(8) ? 0 : ssot_prior_declared(PG_GETARG_FLOAT8(8));
 	ssot_match_read(table);
+	run->options.team = table->team;
 	run->matching = ssot_match_records(table->records, &run->options);
 	return run;
 }

@@ -20,11 +20,16 @@
 #include "golden/match_override.h"
 #include "match_table.h"
 
+#include "access/table.h"
+#include "access/transam.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "optimizer/plancat.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/rls.h"
 
 /* Groups are bits. */
 #define MAX_GROUPS	64
@@ -132,7 +137,7 @@ ssot_match_declare(SsotMatchTable *table, Jsonb *compare)
 typedef struct Reading
 {
 	SsotMatchTable *table;
-	SsotEncoder *encoder;
+	SsotTeam   *team;
 	Size		key_bytes;		/* allocated */
 	int			key_capacity;
 	int			n;
@@ -225,8 +230,8 @@ read_row(TupleTableSlot *slot, void *arg)
 		texts[f] = slot_text(slot, f + 2, &lengths[f]);
 	MemoryContextSwitchTo(old);
 	keep_key(reading, key, key_len);
-	ssot_encoder_add(reading->encoder, ssot_mix(ssot_hash_text(key, key_len)), groups,
-					 texts, lengths);
+	ssot_team_add(reading->team, ssot_mix(ssot_hash_text(key, key_len)), groups,
+				  texts, lengths);
 	if ((reading->n & 0xFF) == 0)
 		MemoryContextReset(reading->row_context);
 	return true;
@@ -273,6 +278,34 @@ refuse_repeated_keys(const SsotMatchTable *table)
 	}
 }
 
+/*
+ * About how many rows the relation has, if workers may be at work while it is
+ * read: no statement may write then, and what a view, a policy or a type of the
+ * user's does is not known. 0 otherwise.
+ */
+static double
+expected_rows(const SsotMatchTable *table)
+{
+	Relation	relation = table_open(table->relid, AccessShareLock);
+	char		kind = relation->rd_rel->relkind;
+	double		rows = 0;
+	bool		known = (kind == RELKIND_RELATION || kind == RELKIND_MATVIEW) &&
+	check_enable_rls(table->relid, InvalidOid, true) == RLS_NONE;
+
+	for (int i = 0; i < RelationGetDescr(relation)->natts && known; i++)
+		known = TupleDescAttr(RelationGetDescr(relation), i)->attisdropped ||
+			TupleDescAttr(RelationGetDescr(relation), i)->atttypid < FirstNormalObjectId;
+	if (known)
+	{
+		BlockNumber pages;
+		double		visible;
+
+		estimate_rel_size(relation, NULL, &pages, &rows, &visible);
+	}
+	table_close(relation, AccessShareLock);
+	return rows;
+}
+
 void
 ssot_match_read(SsotMatchTable *table)
 {
@@ -294,7 +327,6 @@ ssot_match_read(SsotMatchTable *table)
 	}
 	ssot_sql_append(&sql, " FROM %T AS t", ssot_relation_name(table->relid));
 
-	reading.encoder = ssot_encoder_create(table->nfields, table->kinds, table->names);
 	table->key_bytes = palloc(reading.key_bytes);
 	table->key_start = palloc(sizeof(Size) * (reading.key_capacity + 1));
 	table->key_start[0] = 0;
@@ -302,9 +334,11 @@ ssot_match_read(SsotMatchTable *table)
 												ALLOCSET_DEFAULT_SIZES);
 	statement.sql = sql.data;
 	level = ssot_settings_begin(false);
+	table->team = reading.team = ssot_team_create(table->nfields, table->kinds, table->names,
+												  expected_rows(table), NULL);
 	ssot_statement_each(&statement, read_row, &reading);
 	ssot_settings_end(level);
 	MemoryContextDelete(reading.row_context);
-	table->records = ssot_encoder_finish(reading.encoder, NULL);
+	table->records = ssot_team_encoded(reading.team);
 	refuse_repeated_keys(table);
 }

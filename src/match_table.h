@@ -18,6 +18,7 @@ typedef struct SsotMatchTable
 	List	   *columns[SSOT_MAX_FIELDS];	/* names of columns */
 	char	   *key_sql;		/* an expression over the columns of t */
 	char	   *group_column;	/* or NULL */
+	SsotTeam   *team;			/* that read them */
 	SsotRecords *records;
 	char	   *key_bytes;		/* by arrival: keys, one after the other */
 	Size	   *key_start;		/* [n + 1] */

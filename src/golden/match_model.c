@@ -139,17 +139,19 @@ ssot_match_stored(const SsotEntity *entity, const SsotMatchRules *rules)
 
 /* ---- sets ---------------------------------------------------------------- */
 
+/* "team", if not NULL: who encoded, and can help to match. */
 static SsotRecords *
 encode(const SsotMatchRules *rules, const SsotStoredModel *model, int n, char *const *texts,
-	   const uint64 *hashes, const uint64 *systems)
+	   const uint64 *hashes, const uint64 *systems, SsotTeam **team)
 {
-	SsotEncoder *encoder;
+	SsotTeam   *members;
 	int		   *lengths = palloc(sizeof(int) * Max(rules->ncompared, 1));
 	SsotTokenShares **shares = palloc0(sizeof(SsotTokenShares *) * Max(rules->ncompared, 1));
 
 	for (int i = 0; model != NULL && i < rules->ncompared; i++)
 		shares[i] = model->fields[i].shares;
-	encoder = ssot_encoder_create(rules->ncompared, ssot_match_kinds_of(rules), names_of(rules));
+	members = ssot_team_create(rules->ncompared, ssot_match_kinds_of(rules), names_of(rules),
+							   team == NULL ? 0 : n, model == NULL ? NULL : shares);
 	for (int u = 0; u < n; u++)
 	{
 		char	   *const *row = texts + (Size) u * rules->ncompared;
@@ -158,10 +160,12 @@ encode(const SsotMatchRules *rules, const SsotStoredModel *model, int n, char *c
 			CHECK_FOR_INTERRUPTS();
 		for (int i = 0; i < rules->ncompared; i++)
 			lengths[i] = row[i] == NULL ? 0 : strlen(row[i]);
-		ssot_encoder_add(encoder, hashes == NULL ? u : ssot_mix(hashes[u]),
-						 systems == NULL ? 0 : systems[u], (const char *const *) row, lengths);
+		ssot_team_add(members, hashes == NULL ? u : ssot_mix(hashes[u]),
+					  systems == NULL ? 0 : systems[u], (const char *const *) row, lengths);
 	}
-	return ssot_encoder_finish(encoder, model == NULL ? NULL : shares);
+	if (team != NULL)
+		*team = members;
+	return ssot_team_encoded(members);
 }
 
 static SsotMatchSet *
@@ -191,7 +195,7 @@ ssot_match_set(const SsotMatchRules *rules, SsotStoredModel *model, int n, char 
 	SsotMatchSet *set = new_set(rules);
 	MemoryContext old = MemoryContextSwitchTo(set->context);
 
-	set->records = encode(rules, model, n, texts, hashes, systems);
+	set->records = encode(rules, model, n, texts, hashes, systems, NULL);
 	set->scorer = ssot_scorer_create(ssot_leveler_create(set->records), &model->model, model);
 	set->model = model;
 	number_units(set);
@@ -218,7 +222,7 @@ ssot_match_keys_of(const SsotMatchRules *rules, SsotStoredModel *model, char *co
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "ssot keys",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	int			n = ssot_stored_keys(model, encode(rules, model, 1, texts, NULL, NULL), 0,
+	int			n = ssot_stored_keys(model, encode(rules, model, 1, texts, NULL, NULL, NULL), 0,
 									 (uint64 *) keys);
 
 	MemoryContextSwitchTo(old);
@@ -308,7 +312,7 @@ ssot_match_learn(const SsotMatchRules *rules, int n, char *const *texts, const u
 		.match = rules->match,.review = rules->review,.max_cluster = rules->max_cluster,
 		.prior = rules->prior
 	};
-	SsotRecords *records = encode(rules, NULL, n, texts, hashes, systems);
+	SsotRecords *records = encode(rules, NULL, n, texts, hashes, systems, &options.team);
 	SsotMatching *matching;
 	bytea	   *bytes;
 	bytea	   *result;
@@ -375,7 +379,7 @@ ssot_match_units(const SsotMatchRules *rules, SsotStoredModel *model, int n, cha
 		model = ssot_match_model_read(rules, outcome->learnt);
 	}
 	old = MemoryContextSwitchTo(set->context);
-	set->records = encode(rules, model, n, texts, hashes, systems);
+	set->records = encode(rules, model, n, texts, hashes, systems, &options.team);
 	set->model = model;
 	number_units(set);
 	for (int i = 0; i < napart; i++)

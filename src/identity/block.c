@@ -255,55 +255,88 @@ smallest_shared(const SsotRuleBlocks *rule, const uint32 *left, const uint32 *ri
 	return smallest;
 }
 
+/*
+ * Compare the record at "i" with those after it, as far as "end" or the next block.
+ * "key" is that of a block that is compared in full, where records have several.
+ */
 static void
-walk_block(SsotBlocks *blocks, int number, int64 first, int64 n, SsotPairCallback callback,
-		   void *arg)
+walk_from(SsotBlocks *blocks, int number, int64 i, int64 end, uint32 key,
+		  SsotPairCallback callback, void *arg)
 {
 	SsotRuleBlocks *rule = &blocks->rules[number];
-	const SsotRecords *records = blocks->records;
-	bool		full = rule->nslots > 0 && n <= SSOT_MAX_BLOCK;
-	int64		reach = full ? n : WINDOW;
-	uint32		key = full && rule->hashes != NULL ? rule->hashes[first] : 0;
-	const uint32 *numbers = rule->records + first;
+	int			a = rule->records[i] & ~BEGINS_BLOCK;
+	const uint32 *left = blocks->keys + (Size) a * blocks->nslots;
 
-	for (int64 i = 0; i < n; i++)
+	for (int64 j = i + 1; j < end && (rule->records[j] & BEGINS_BLOCK) == 0; j++)
 	{
-		int			a = numbers[i] & ~BEGINS_BLOCK;
-		const uint32 *left = blocks->keys + (Size) a * blocks->nslots;
+		int			b = rule->records[j];
+		const uint32 *right = blocks->keys + (Size) b * blocks->nslots;
 
-		if ((i & 0xFF) == 0)
-			CHECK_FOR_INTERRUPTS();
-		for (int64 j = i + 1; j < n && j <= i + reach; j++)
-		{
-			int			b = numbers[j];
-			const uint32 *right = blocks->keys + (Size) b * blocks->nslots;
-
-			if (a == b || ssot_in_one_group(records, a, b))
-				continue;
-			if (given_before(blocks, number, left, right))
-				continue;
-
-			if (key != 0 && smallest_shared(rule, left, right) != key)
-				continue;		/* they meet in the block of that one */
-			rule->pairs++;
-			callback(Min(a, b), Max(a, b), arg);
-		}
+		if (a == b || ssot_in_one_group(blocks->records, a, b))
+			continue;
+		if (given_before(blocks, number, left, right))
+			continue;
+		if (key != 0 && smallest_shared(rule, left, right) != key)
+			continue;			/* they meet in the block of that one */
+		rule->pairs++;
+		callback(Min(a, b), Max(a, b), arg);
 	}
 }
 
+/* Where the block that begins at "first" ends; no further than is looked. */
+static int64
+block_end(const SsotRuleBlocks *rule, int64 first)
+{
+	int64		end = first + 1;
+
+	while (end < rule->n && end <= first + SSOT_MAX_BLOCK &&
+		   (rule->records[end] & BEGINS_BLOCK) == 0)
+		end++;
+	return end;
+}
+
+/* Is the block that begins at "first" compared in full? */
+static bool
+is_full(const SsotRuleBlocks *rule, int64 first)
+{
+	return rule->nslots > 0 && block_end(rule, first) - first <= SSOT_MAX_BLOCK;
+}
+
 void
-ssot_blocks_walk(SsotBlocks *blocks, int number, SsotPairCallback callback, void *arg)
+ssot_blocks_walk(SsotBlocks *blocks, int number, int64 first, int64 last,
+				 SsotPairCallback callback, void *arg)
 {
 	const SsotRuleBlocks *rule = &blocks->rules[number];
+	int64		i = first;
 
-	for (int64 i = 0; i < rule->n;)
+	/* in the middle of a block: of a full one, others have taken care */
+	if (first < last && (rule->records[first] & BEGINS_BLOCK) == 0)
 	{
-		int64		end = i + 1;
+		int64		begin = first - 1;
 
-		while (end < rule->n && (rule->records[end] & BEGINS_BLOCK) == 0)
-			end++;
-		walk_block(blocks, number, i, end - i, callback, arg);
-		i = end;
+		while (begin > 0 && begin > first - 2 - SSOT_MAX_BLOCK &&
+			   (rule->records[begin] & BEGINS_BLOCK) == 0)
+			begin--;
+		if (is_full(rule, begin))
+			i = block_end(rule, begin);
+	}
+	while (i < last)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if ((rule->records[i] & BEGINS_BLOCK) != 0 && is_full(rule, i))
+		{
+			int64		end = block_end(rule, i);
+			uint32		key = rule->hashes != NULL ? rule->hashes[i] : 0;
+
+			for (; i < end; i++)
+				walk_from(blocks, number, i, end, key, callback, arg);
+		}
+		else
+		{
+			/* oversized, or a sorted rule */
+			walk_from(blocks, number, i, Min(i + 1 + WINDOW, rule->n), 0, callback, arg);
+			i++;
+		}
 	}
 }
 

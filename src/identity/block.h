@@ -42,7 +42,13 @@ extern SsotBlocks *ssot_blocks_build(const SsotRecords *records, List *rules);
 /* Called with each pair, a < b, at most once per pair (but where blocks are
  * oversized). */
 typedef void (*SsotPairCallback) (int a, int b, void *arg);
-extern void ssot_blocks_walk(SsotBlocks *blocks, int rule, SsotPairCallback callback, void *arg);
+
+/*
+ * The pairs of a rule whose first record is among the entries first to last - 1
+ * of its blocks; a block that is compared in full belongs to where it begins.
+ */
+extern void ssot_blocks_walk(SsotBlocks *blocks, int rule, int64 first, int64 last,
+							 SsotPairCallback callback, void *arg);
 
 /* All pairs, where there are few records. */
 extern void ssot_blocks_walk_all(const SsotRecords *records, SsotPairCallback callback, void *arg);

@@ -61,6 +61,7 @@ typedef struct Dictionary
 struct SsotEncoder
 {
 	SsotRecords *records;
+	int			number[SSOT_MAX_FIELDS];
 	Dictionary	dictionaries[SSOT_MAX_FIELDS];
 	int			capacity;		/* records */
 	bool		any_group;
@@ -91,7 +92,8 @@ allocate_forms(uint32 size)
 	((array) = (type *) repalloc_huge(array, sizeof(type) * (Size) (count)))
 
 SsotEncoder *
-ssot_encoder_create(int nfields, const SsotKind *const *kinds, const char *const *names)
+ssot_encoder_create(int nfields, const SsotKind *const *kinds, const char *const *names,
+					const int *numbers)
 {
 	SsotEncoder *encoder = palloc0(sizeof(SsotEncoder));
 	SsotRecords *records = palloc0(sizeof(SsotRecords));
@@ -107,6 +109,7 @@ ssot_encoder_create(int nfields, const SsotKind *const *kinds, const char *const
 		SsotValues *values = &records->fields[f];
 		Dictionary *dictionary = &encoder->dictionaries[f];
 
+		encoder->number[f] = numbers == NULL ? f : numbers[f];
 		values->kind = kinds[f];
 		values->name = names[f];
 		values->nvalues = 1;
@@ -527,7 +530,7 @@ ssot_encoder_finish(SsotEncoder *encoder, SsotTokenShares *const *shares)
 		pfree(encoder->dictionaries[f].raw);
 		pfree(encoder->dictionaries[f].forms);
 		weigh_values(&records->fields[f], records->n, shares == NULL ? NULL : shares[f]);
-		collect_keys(&records->fields[f], f, encoder->value_context);
+		collect_keys(&records->fields[f], encoder->number[f], encoder->value_context);
 		spread_keys(records, f);
 	}
 	if (!encoder->any_group)

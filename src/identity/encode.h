@@ -54,8 +54,13 @@ typedef struct SsotRecords
 
 typedef struct SsotEncoder SsotEncoder;
 
+/*
+ * An encoder of some fields of the records: "numbers" are those that the fields
+ * have among all fields (NULL: these are all), because keys of different fields
+ * must differ.
+ */
 extern SsotEncoder *ssot_encoder_create(int nfields, const SsotKind *const *kinds,
-										const char *const *names);
+										const char *const *names, const int *numbers);
 
 /*
  * Add a record: the hash of its key, its groups (a bit each), and a text per

@@ -113,6 +113,8 @@ struct SsotKind
 	const double *shares;
 
 	int			flags;			/* SSOT_KIND_* */
+	int			cost;			/* of preparing a value, where that of a date
+								 * is 1 (or 0: not said) */
 	int			nclasses;
 	const SsotKeyClass *classes;
 
@@ -202,6 +204,21 @@ ssot_kind_agreement(const SsotKind *kind, const void *a, const void *b, int leve
  */
 extern SsotKind *ssot_kind_with_levels(const SsotKind *base, const bool *keep,
 									   int nthresholds, const double *thresholds);
+
+/* What tells the levels of a kind, flat, for another process; and the kind again. */
+typedef struct SsotFlatKind
+{
+	char		name[NAMEDATALEN];
+	bool		declared;		/* with levels of its own */
+	int			nlevels;
+	int			flags;
+	uint8		becomes[SSOT_MAX_LEVEL + 1];
+	int			nthresholds;
+	double		thresholds[SSOT_MAX_LEVEL];
+} SsotFlatKind;
+
+extern SsotFlatKind ssot_kind_flat(const SsotKind *kind);
+extern const SsotKind *ssot_kind_unflat(const SsotFlatKind *flat);
 
 /*
  * What was given by hand, [nlevels + 1], kept by the kind. Then rarity does not move

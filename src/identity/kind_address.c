@@ -218,6 +218,7 @@ const SsotKind ssot_kind_address = {
 	"nearly the same", "the same, written otherwise", "equal"},
 	.shares = (const double[]) {0.15, 0.03, 0.06, 0.10, 0.16, 0.50},
 	.flags = SSOT_KIND_FREQUENCY,
+	.cost = 4,
 	.nclasses = lengthof(address_classes),
 	.classes = address_classes,
 	.prepare = prepare_address,

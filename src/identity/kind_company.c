@@ -216,6 +216,7 @@ const SsotKind ssot_kind_company = {
 	"alike", "same words", "equal"},
 	.shares = (const double[]) {0.03, 0.04, 0.08, 0.20, 0.15, 0.50},
 	.flags = SSOT_KIND_FREQUENCY,
+	.cost = 6,
 	.nclasses = lengthof(company_classes),
 	.classes = company_classes,
 	.prepare = prepare_company,

@@ -233,6 +233,7 @@ const SsotKind ssot_kind_email = {
 	"a slip apart", "equal but for dots or tag", "equal"},
 	.shares = (const double[]) {0.15, 0.08, 0.04, 0.06, 0.02, 0.65},
 	.flags = SSOT_KIND_FREQUENCY,
+	.cost = 3,
 	.nclasses = lengthof(email_classes),
 	.classes = email_classes,
 	.prepare = prepare_email,

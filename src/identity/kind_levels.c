@@ -110,3 +110,38 @@ ssot_kind_threshold(const SsotKind *kind, const void *a, const void *b)
 		level--;
 	return level + SSOT_LEVEL_DIFFERENT;
 }
+
+SsotFlatKind
+ssot_kind_flat(const SsotKind *kind)
+{
+	SsotFlatKind flat = {
+		.declared = kind->base != NULL,.nlevels = kind->nlevels,.flags = kind->flags,
+		.nthresholds = kind->nthresholds
+	};
+
+	strlcpy(flat.name, kind->name, NAMEDATALEN);
+	memcpy(flat.becomes, kind->becomes, sizeof(flat.becomes));
+	if (kind->nthresholds > 0)
+		memcpy(flat.thresholds, kind->thresholds, sizeof(double) * kind->nthresholds);
+	return flat;
+}
+
+const SsotKind *
+ssot_kind_unflat(const SsotFlatKind *flat)
+{
+	const SsotKind *base = ssot_kind_find(flat->name);
+	SsotKind   *kind;
+	double	   *thresholds;
+
+	if (!flat->declared)
+		return base;
+	kind = copy_kind(base);
+	thresholds = palloc(sizeof(flat->thresholds));
+	memcpy(thresholds, flat->thresholds, sizeof(flat->thresholds));
+	kind->nlevels = flat->nlevels;
+	kind->flags = flat->flags;
+	memcpy(kind->becomes, flat->becomes, sizeof(kind->becomes));
+	kind->nthresholds = flat->nthresholds;
+	kind->thresholds = thresholds;
+	return kind;
+}

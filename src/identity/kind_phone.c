@@ -162,6 +162,7 @@ const SsotKind ssot_kind_phone = {
 	"equal but for the prefix", "equal"},
 	.shares = (const double[]) {0.15, 0.01, 0.05, 0.12, 0.67},
 	.flags = SSOT_KIND_FREQUENCY,
+	.cost = 2,
 	.nclasses = lengthof(phone_classes),
 	.classes = phone_classes,
 	.prepare = prepare_phone,

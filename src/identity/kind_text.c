@@ -287,6 +287,7 @@ const SsotKind ssot_kind_text = {
 	.levels = (const char *const[]) {"different", "alike", "close", "very close", "equal"},
 	.shares = (const double[]) {0.08, 0.06, 0.08, 0.13, 0.65},
 	.flags = SSOT_KIND_FREQUENCY,
+	.cost = 3,
 	.nclasses = lengthof(text_classes),
 	.classes = text_classes,
 	.prepare = prepare_text,

@@ -14,6 +14,7 @@
 
 #include "ssot.h"
 #include "identity/match.h"
+#include "identity/team_work.h"
 
 #include "miscadmin.h"
 
@@ -27,35 +28,6 @@
 #define BUDGET_PAIRS		2000000.0	/* but so many pairs are always all
 										 * right */
 #define MAX_BUDGET			100.0
-
-typedef struct Collecting
-{
-	SsotMatching *matching;
-	double		least;
-	int64		capacity;
-} Collecting;
-
-static void
-collect(int a, int b, void *arg)
-{
-	Collecting *collecting = arg;
-	SsotMatching *matching = collecting->matching;
-	double		weight = ssot_score(matching->scorer, a, b, collecting->least);
-
-	matching->compared++;
-	if (!(weight >= collecting->least))
-		return;
-	if (matching->npairs == collecting->capacity)
-	{
-		collecting->capacity *= 2;
-		matching->pairs = repalloc_huge(matching->pairs,
-										sizeof(SsotScoredPair) * collecting->capacity);
-	}
-	matching->pairs[matching->npairs++] = (SsotScoredPair)
-	{
-		a, b, weight
-	};
-}
 
 static double
 log_odds(double probability)
@@ -91,12 +63,38 @@ gather(SsotMatching *matching, const SsotMatchOptions *options)
 	ssot_gather(&matching->gathering, matching->pairs, matching->npairs, log_odds(options->match));
 }
 
+/* Compare what the rules bring together, or all with all. */
+static void
+compare(SsotMatching *matching, const SsotMatchOptions *options)
+{
+	const SsotRecords *records = matching->records;
+	double		least = log_odds(Min(options->review, options->match));
+	SsotPairList list;
+
+	if (records->n > ALL_PAIRS || options->stored != NULL || options->blocking != NIL)
+	{
+		matching->blocks = ssot_blocks_build(records, matching->rules);
+		if (ssot_team_walk(options->team, matching->blocks, matching->scorer, least,
+						   &matching->pairs, &matching->npairs, &matching->compared))
+			return;
+	}
+	ssot_pair_list_init(&list, matching->scorer, least);
+	if (matching->blocks == NULL)
+		ssot_blocks_walk_all(records, ssot_pair_list_score, &list);
+	else
+		for (int i = 0; i < matching->blocks->nrules; i++)
+			ssot_blocks_walk(matching->blocks, i, 0, matching->blocks->rules[i].n,
+							 ssot_pair_list_score, &list);
+	matching->pairs = list.pairs;
+	matching->npairs = list.n;
+	matching->compared = list.compared;
+}
+
 SsotMatching *
 ssot_match_records(const SsotRecords *records, const SsotMatchOptions *options)
 {
 	SsotMatching *matching = palloc0(sizeof(SsotMatching));
 	SsotLeveler *leveler = ssot_leveler_create(records);
-	Collecting	collecting = {.matching = matching,.capacity = 1024};
 
 	matching->records = records;
 	if (options->stored == NULL)
@@ -107,16 +105,9 @@ ssot_match_records(const SsotRecords *records, const SsotMatchOptions *options)
 		matching->rules = options->stored->rules;
 	}
 	matching->scorer = ssot_scorer_create(leveler, matching->model, options->stored);
-	matching->pairs = palloc(sizeof(SsotScoredPair) * collecting.capacity);
-	collecting.least = log_odds(Min(options->review, options->match));
-	if (records->n <= ALL_PAIRS && options->stored == NULL && options->blocking == NIL)
-		ssot_blocks_walk_all(records, collect, &collecting);
-	else
-	{
-		matching->blocks = ssot_blocks_build(records, matching->rules);
-		for (int i = 0; i < matching->blocks->nrules; i++)
-			ssot_blocks_walk(matching->blocks, i, collect, &collecting);
-	}
+	compare(matching, options);
+	if (options->team != NULL)
+		ssot_team_end(options->team);
 	gather(matching, options);
 	return matching;
 }

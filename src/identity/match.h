@@ -7,6 +7,7 @@
 
 #include "identity/block.h"
 #include "identity/gather.h"
+#include "identity/team.h"
 
 typedef struct SsotMatchOptions
 {
@@ -22,6 +23,8 @@ typedef struct SsotMatchOptions
 								 * none ... */
 	bool		blocking_adds;	/* ... or besides them */
 	double		prior;			/* 0: it is estimated */
+	SsotTeam   *team;			/* that encoded the records, or NULL; it is
+								 * sent home */
 	const SsotStoredModel *stored;	/* NULL: learn from the records. Otherwise
 									 * they were encoded with its shares */
 } SsotMatchOptions;

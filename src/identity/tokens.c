@@ -86,6 +86,33 @@ ssot_token_share(const SsotTokenShares *shares, uint64 token)
 	return Max(find_slot(shares, token)->count, 1) / shares->total;
 }
 
+SsotTokenTable
+ssot_token_table(const SsotTokenShares *shares)
+{
+	return (SsotTokenTable)
+	{
+		shares->slots, shares->mask, shares->used, shares->total
+	};
+}
+
+Size
+ssot_token_table_size(const SsotTokenTable *table)
+{
+	return sizeof(TokenSlot) * (table->mask + 1);
+}
+
+SsotTokenShares *
+ssot_token_shares_of(const SsotTokenTable *table)
+{
+	SsotTokenShares *shares = palloc0(sizeof(SsotTokenShares));
+
+	shares->slots = table->slots;
+	shares->mask = table->mask;
+	shares->used = table->used;
+	shares->total = table->total;
+	return shares;
+}
+
 int
 ssot_token_frequent(const SsotTokenShares *shares, SsotFrequency **out)
 {

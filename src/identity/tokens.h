@@ -18,6 +18,19 @@ typedef struct SsotFrequency
 extern SsotTokenShares *ssot_token_shares_create(int total);
 extern void ssot_token_note(SsotTokenShares *shares, uint64 token, int count);
 
+/* The counts as one flat array, for other processes. */
+typedef struct SsotTokenTable
+{
+	void	   *slots;
+	uint64		mask;
+	uint64		used;
+	double		total;
+} SsotTokenTable;
+
+extern SsotTokenTable ssot_token_table(const SsotTokenShares *shares);
+extern Size ssot_token_table_size(const SsotTokenTable *table);
+extern SsotTokenShares *ssot_token_shares_of(const SsotTokenTable *table);
+
 /* Those that more than one record has; returns their number. */
 extern int	ssot_token_frequent(const SsotTokenShares *shares, SsotFrequency **out);
 

@@ -1,0 +1,426 @@
+/*
+ * identity/team.c
+ *		Matching with the help of parallel workers: the leader.
+ *
+ * What costs most is divided twice. While rows are read, each field belongs to
+ * one member of the team, which prepares its values and numbers them; fields have
+ * nothing to do with each other, so members wait for nobody. The leader reads and
+ * passes the texts on; afterwards each worker sends its fields back. Later the
+ * blocks are walked in parts, and whoever is free takes the next one.
+ *
+ * Learning, choosing rules, building blocks and gathering are the leader's alone.
+ *
+ * Nothing depends on how many members there are: a field is encoded by one member
+ * as it would be by any other, a pair has one weight, and pairs are sorted by a
+ * total order before anything is made of them (gather.c).
+ */
+#include "postgres.h"
+
+#include "ssot.h"
+#include "identity/team.h"
+#include "identity/team_work.h"
+
+#include "access/parallel.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "optimizer/optimizer.h"
+#include "utils/memutils.h"
+
+/* Fewer rows are not worth starting a process. */
+#define FEW_ROWS		30000
+
+/* Texts are passed on in batches of about so many bytes. */
+#define BATCH			(32 * 1024)
+
+/* What reading costs the leader, in the units of a kind's cost. */
+#define COST_OF_READING	3
+
+struct SsotTeam
+{
+	int			nfields;
+	const SsotKind *kinds[SSOT_MAX_FIELDS];
+	const char *names[SSOT_MAX_FIELDS];
+	SsotTeamTask task;
+	SsotTokenShares *const *shares;
+	SsotEncoder *encoder;		/* of the leader's fields */
+
+	ParallelContext *context;	/* NULL: the leader is alone */
+	int			nworkers;		/* that have come */
+	shm_mq_handle **to;
+	shm_mq_handle **from;
+	StringInfoData *batches;	/* by worker */
+	int			rows;			/* in the batches */
+};
+
+/* ---- who does what ---------------------------------------------------------- */
+
+/*
+ * The dearest field to whoever has least to do, with nworkers to help.
+ */
+static void
+divide_fields(SsotTeam *team, int nworkers)
+{
+	int			load[SSOT_MAX_FIELDS + 1] = {COST_OF_READING};
+	bool		given[SSOT_MAX_FIELDS] = {0};
+
+	team->task.nfields = team->nfields;
+	for (int i = 0; i < team->nfields; i++)
+	{
+		int			dearest = -1;
+		int			idlest = 0;
+
+		for (int f = 0; f < team->nfields; f++)
+			if (!given[f] && (dearest < 0 || team->kinds[f]->cost > team->kinds[dearest]->cost))
+				dearest = f;
+		for (int m = 1; m <= nworkers; m++)
+			if (load[m] < load[idlest])
+				idlest = m;
+		given[dearest] = true;
+		load[idlest] += Max(team->kinds[dearest]->cost, 1);
+		team->task.member[dearest] = idlest;
+		strlcpy(team->task.kinds[dearest], team->kinds[dearest]->name, NAMEDATALEN);
+	}
+}
+
+/* ---- beginning and end ------------------------------------------------------- */
+
+static int
+wanted_workers(const SsotTeam *team, double rows)
+{
+	if (rows < FEW_ROWS || IsInParallelMode() || IsParallelWorker())
+		return 0;
+	return Min(max_parallel_maintenance_workers, team->nfields);
+}
+
+/* Is there room for the queues, and some more? PostgreSQL's own error would end
+ * the query. */
+static bool
+room_for(Size size)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "room for a team",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	dsm_handle	handle;
+	bool		room = ssot_shared_create(size, &handle) != NULL;
+
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return room;
+}
+
+static void
+tell(shm_mq_handle *worker, SsotTeamCall call)
+{
+	SsotTeamMessage message = {.call = call};
+
+	ssot_queue_put(worker, &message, sizeof(message));
+}
+
+static void
+call_workers(SsotTeam *team, int nworkers)
+{
+	Size		queues = (Size) SSOT_TEAM_QUEUE * 2 * nworkers;
+	ParallelContext *context;
+	char	   *memory;
+
+	if (!room_for(queues + 1024 * 1024))
+		return;
+	EnterParallelMode();
+	context = CreateParallelContext(SSOT_TEAM_LIBRARY, SSOT_TEAM_FUNCTION, nworkers);
+	shm_toc_estimate_chunk(&context->estimator, queues);
+	shm_toc_estimate_keys(&context->estimator, 1);
+	InitializeParallelDSM(context);
+	if (context->seg == NULL)
+	{
+		DestroyParallelContext(context);
+		ExitParallelMode();
+		return;
+	}
+	memory = shm_toc_allocate(context->toc, queues);
+	shm_toc_insert(context->toc, SSOT_TEAM_KEY_QUEUES, memory);
+	team->to = palloc0(sizeof(shm_mq_handle *) * nworkers);
+	team->from = palloc0(sizeof(shm_mq_handle *) * nworkers);
+	for (int i = 0; i < nworkers; i++)
+	{
+		shm_mq	   *to = shm_mq_create(memory + (Size) SSOT_TEAM_QUEUE * 2 * i, SSOT_TEAM_QUEUE);
+		shm_mq	   *from = shm_mq_create(memory + (Size) SSOT_TEAM_QUEUE * (2 * i + 1), SSOT_TEAM_QUEUE);
+
+		shm_mq_set_sender(to, MyProc);
+		shm_mq_set_receiver(from, MyProc);
+		team->to[i] = shm_mq_attach(to, context->seg, NULL);
+		team->from[i] = shm_mq_attach(from, context->seg, NULL);
+	}
+	LaunchParallelWorkers(context);
+	nworkers = context->nworkers_launched;
+	if (nworkers == 0)
+	{
+		DestroyParallelContext(context);
+		ExitParallelMode();
+		return;
+	}
+	for (int i = 0; i < nworkers; i++)
+	{
+		shm_mq_set_handle(team->to[i], context->worker[i].bgwhandle);
+		shm_mq_set_handle(team->from[i], context->worker[i].bgwhandle);
+	}
+	WaitForParallelWorkersToAttach(context);
+	divide_fields(team, nworkers);
+	for (int i = 0; i < nworkers; i++)
+	{
+		tell(team->to[i], SSOT_TEAM_TASK);
+		ssot_queue_put(team->to[i], &team->task, sizeof(SsotTeamTask));
+	}
+	ereport(DEBUG1, (errmsg_internal("matching with the help of %d", nworkers)));
+	team->context = context;
+	team->nworkers = nworkers;
+	team->batches = palloc(sizeof(StringInfoData) * nworkers);
+	for (int i = 0; i < nworkers; i++)
+		initStringInfo(&team->batches[i]);
+}
+
+SsotTeam *
+ssot_team_create(int nfields, const SsotKind *const *kinds, const char *const *names, double rows,
+				 SsotTokenShares *const *shares)
+{
+	SsotTeam   *team = palloc0(sizeof(SsotTeam));
+	const SsotKind *own_kinds[SSOT_MAX_FIELDS];
+	const char *own_names[SSOT_MAX_FIELDS];
+	int			numbers[SSOT_MAX_FIELDS];
+	int			own = 0;
+	int			workers;
+
+	team->nfields = nfields;
+	team->shares = shares;
+	for (int f = 0; f < nfields; f++)
+	{
+		team->kinds[f] = kinds[f];
+		team->names[f] = names[f];
+	}
+	workers = wanted_workers(team, rows);
+	if (workers > 0)
+		call_workers(team, workers);
+	if (team->nworkers == 0 || shares != NULL)
+		memset(team->task.member, 0, sizeof(team->task.member));
+	for (int f = 0; f < nfields; f++)
+		if (team->task.member[f] == 0)
+		{
+			own_kinds[own] = kinds[f];
+			own_names[own] = names[f];
+			numbers[own++] = f;
+		}
+	team->encoder = ssot_encoder_create(own, own_kinds, own_names, numbers);
+	return team;
+}
+
+void
+ssot_team_end(SsotTeam *team)
+{
+	if (team->nworkers == 0)
+		return;
+	for (int i = 0; i < team->nworkers; i++)
+		tell(team->to[i], SSOT_TEAM_END);
+	WaitForParallelWorkersToFinish(team->context);
+	DestroyParallelContext(team->context);
+	ExitParallelMode();
+	team->nworkers = 0;
+}
+
+/* ---- encoding ----------------------------------------------------------------- */
+
+static bool
+has_fields(const SsotTeam *team, int worker)
+{
+	for (int f = 0; f < team->nfields; f++)
+		if (team->task.member[f] == worker + 1)
+			return true;
+	return false;
+}
+
+static void
+pass_on(SsotTeam *team)
+{
+	for (int i = 0; i < team->nworkers; i++)
+	{
+		StringInfo	batch = &team->batches[i];
+		SsotTeamMessage message = {
+			.call = SSOT_TEAM_ROWS,.rows = team->rows,.size = batch->len
+		};
+
+		if (!has_fields(team, i) || team->rows == 0)
+			continue;
+		ssot_queue_put(team->to[i], &message, sizeof(message));
+		ssot_queue_put(team->to[i], batch->data, batch->len);
+		resetStringInfo(batch);
+	}
+	team->rows = 0;
+}
+
+static void
+add_to_batch(SsotTeam *team, int worker, uint64 key_hash, const char *const *texts,
+			 const int *lengths)
+{
+	StringInfo	batch = &team->batches[worker];
+	int			own[SSOT_MAX_FIELDS];
+	int			n = 0;
+
+	for (int f = 0; f < team->nfields; f++)
+		if (team->task.member[f] == worker + 1)
+			own[n++] = texts[f] == NULL ? -1 : lengths[f];
+	if (n == 0)
+		return;
+	appendBinaryStringInfo(batch, (char *) &key_hash, sizeof(key_hash));
+	appendBinaryStringInfo(batch, (char *) own, sizeof(int) * n);
+	for (int f = 0; f < team->nfields; f++)
+		if (team->task.member[f] == worker + 1 && texts[f] != NULL)
+			appendBinaryStringInfo(batch, texts[f], lengths[f]);
+}
+
+void
+ssot_team_add(SsotTeam *team, uint64 key_hash, uint64 groups, const char *const *texts,
+			  const int *lengths)
+{
+	const char *own_texts[SSOT_MAX_FIELDS];
+	int			own_lengths[SSOT_MAX_FIELDS];
+	int			own = 0;
+	bool		full = false;
+
+	for (int f = 0; f < team->nfields; f++)
+		if (team->task.member[f] == 0)
+		{
+			own_texts[own] = texts[f];
+			own_lengths[own++] = lengths[f];
+		}
+	ssot_encoder_add(team->encoder, key_hash, groups, own_texts, own_lengths);
+	for (int i = 0; i < team->nworkers; i++)
+	{
+		add_to_batch(team, i, key_hash, texts, lengths);
+		full |= team->batches[i].len >= BATCH;
+	}
+	team->rows++;
+	if (full)
+		pass_on(team);
+}
+
+/* Into all fields: a field that a member encoded as its number "from" of "width". */
+static void
+place_ids(int *all, int nfields, int field, const int *ids, int width, int from, int n)
+{
+	for (int r = 0; r < n; r++)
+	{
+		if ((r & 0xFFFF) == 0)
+			CHECK_FOR_INTERRUPTS();
+		all[(Size) r * nfields + field] = ids[(Size) r * width + from];
+	}
+}
+
+/* The leader's fields at their places among all. */
+static SsotRecords *
+spread_fields(SsotTeam *team, SsotRecords *own)
+{
+	SsotRecords *records = palloc0(sizeof(SsotRecords));
+	int			from = 0;
+
+	*records = *own;
+	records->nfields = team->nfields;
+	memset(records->fields, 0, sizeof(records->fields));
+	records->ids = palloc_extended(sizeof(int) * (Size) Max(own->n, 1) * team->nfields, MCXT_ALLOC_HUGE);
+	for (int f = 0; f < team->nfields; f++)
+		if (team->task.member[f] == 0)
+		{
+			place_ids(records->ids, team->nfields, f, own->ids, own->nfields, from, own->n);
+			records->fields[f] = own->fields[from++];
+		}
+	pfree(own->ids);
+	return records;
+}
+
+static void
+take_fields(SsotTeam *team, int worker, SsotRecords *records)
+{
+	int			width = 0;
+	int			from = 0;
+	Size		size;
+	int		   *ids;
+
+	for (int f = 0; f < team->nfields; f++)
+		width += team->task.member[f] == worker + 1;
+	size = sizeof(int) * (Size) records->n * width;
+	ids = palloc_extended(Max(size, 1), MCXT_ALLOC_HUGE);
+	ssot_queue_take(team->from[worker], ids, size);
+	for (int f = 0; f < team->nfields; f++)
+		if (team->task.member[f] == worker + 1)
+		{
+			SsotValues *values = &records->fields[f];
+
+			place_ids(records->ids, team->nfields, f, ids, width, from++, records->n);
+			values->kind = team->kinds[f];
+			values->name = team->names[f];
+			ssot_field_take(team->from[worker], values, records->n);
+		}
+	pfree(ids);
+}
+
+SsotRecords *
+ssot_team_encoded(SsotTeam *team)
+{
+	SsotRecords *records;
+
+	pass_on(team);
+	for (int i = 0; i < team->nworkers; i++)
+		if (has_fields(team, i))
+			tell(team->to[i], SSOT_TEAM_FINISH);
+	records = ssot_encoder_finish(team->encoder, team->shares);
+	if (team->nworkers == 0)
+		return records;
+	records = spread_fields(team, records);
+	for (int i = 0; i < team->nworkers; i++)
+		if (has_fields(team, i))
+			take_fields(team, i, records);
+	return records;
+}
+
+/* ---- walking -------------------------------------------------------------------- */
+
+static void
+take_pairs(SsotTeam *team, int worker, SsotBlocks *blocks, SsotPairList *list)
+{
+	SsotTeamFound found;
+
+	ssot_queue_take(team->from[worker], &found, sizeof(found));
+	for (int i = 0; i < blocks->nrules; i++)
+	{
+		int64		given;
+
+		ssot_queue_take(team->from[worker], &given, sizeof(given));
+		blocks->rules[i].pairs += given;
+	}
+	list->compared += found.compared;
+	list->pairs = repalloc_huge(list->pairs, sizeof(SsotScoredPair) * (list->n + found.npairs + 1));
+	ssot_queue_take(team->from[worker], list->pairs + list->n, sizeof(SsotScoredPair) * found.npairs);
+	list->n += found.npairs;
+}
+
+bool
+ssot_team_walk(SsotTeam *team, SsotBlocks *blocks, SsotScorer *scorer, double least,
+			   SsotScoredPair **pairs, int64 *npairs, int64 *compared)
+{
+	SsotPairList list;
+	SsotSharedWalk *walk;
+	SsotTeamMessage message = {.call = SSOT_TEAM_WALK};
+	dsm_handle	handle;
+
+	if (team == NULL || team->nworkers == 0 ||
+		!ssot_walk_share(blocks, scorer, least, &handle, &walk))
+		return false;
+	message.walk = handle;
+	for (int i = 0; i < team->nworkers; i++)
+		ssot_queue_put(team->to[i], &message, sizeof(message));
+	ssot_pair_list_init(&list, scorer, least);
+	ssot_team_walk_parts(walk, blocks, &list);
+	for (int i = 0; i < team->nworkers; i++)
+		take_pairs(team, i, blocks, &list);
+	*pairs = list.pairs;
+	*npairs = list.n;
+	*compared = list.compared;
+	return true;
+}

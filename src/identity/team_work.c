@@ -1,0 +1,196 @@
+/*
+ * identity/team_work.c
+ *		What a worker of a team does: encode its fields, then compare pairs.
+ *
+ * It does as it is called until it is sent home. An error goes to the leader by
+ * PostgreSQL's own way; a leader that is gone shows in the queue.
+ */
+#include "postgres.h"
+
+#include "ssot.h"
+#include "identity/team_work.h"
+
+#include "access/parallel.h"
+#include "miscadmin.h"
+
+extern PGDLLEXPORT void ssot_team_work(dsm_segment *segment, shm_toc *toc);
+
+/* ---- what the leader does too ---------------------------------------------- */
+
+void
+ssot_pair_list_init(SsotPairList *list, SsotScorer *scorer, double least)
+{
+	*list = (SsotPairList)
+	{
+		.scorer = scorer,.least = least,.capacity = 1024
+	};
+	list->pairs = palloc(sizeof(SsotScoredPair) * list->capacity);
+}
+
+void
+ssot_pair_list_score(int a, int b, void *arg)
+{
+	SsotPairList *list = arg;
+	double		weight = ssot_score(list->scorer, a, b, list->least);
+
+	list->compared++;
+	if (!(weight >= list->least))
+		return;
+	if (list->n == list->capacity)
+	{
+		list->capacity *= 2;
+		list->pairs = repalloc_huge(list->pairs, sizeof(SsotScoredPair) * list->capacity);
+	}
+	list->pairs[list->n++] = (SsotScoredPair)
+	{
+		a, b, weight
+	};
+}
+
+void
+ssot_team_walk_parts(SsotSharedWalk *walk, SsotBlocks *blocks, SsotPairList *list)
+{
+	int			rule;
+	int64		first;
+	int64		last;
+
+	while (ssot_walk_next(walk, blocks, &rule, &first, &last))
+		ssot_blocks_walk(blocks, rule, first, last, ssot_pair_list_score, list);
+}
+
+/* ---- a worker -------------------------------------------------------------- */
+
+typedef struct Worker
+{
+	shm_mq_handle *in;
+	shm_mq_handle *out;
+	SsotEncoder *encoder;		/* NULL: it has no fields */
+	int			nfields;
+	int			nrecords;
+	char	   *batch;
+	Size		capacity;
+} Worker;
+
+/* Make an encoder of the fields that are this worker's. */
+static void
+take_task(Worker *worker)
+{
+	SsotTeamTask task;
+	const SsotKind *kinds[SSOT_MAX_FIELDS];
+	const char *names[SSOT_MAX_FIELDS];
+	int			numbers[SSOT_MAX_FIELDS];
+
+	ssot_queue_take(worker->in, &task, sizeof(task));
+	for (int f = 0; f < task.nfields; f++)
+		if (task.member[f] == ParallelWorkerNumber + 1)
+		{
+			kinds[worker->nfields] = ssot_kind_find(task.kinds[f]);
+			names[worker->nfields] = "";
+			numbers[worker->nfields++] = f;
+		}
+	if (worker->nfields > 0)
+		worker->encoder = ssot_encoder_create(worker->nfields, kinds, names, numbers);
+}
+
+static void
+take_rows(Worker *worker, const SsotTeamMessage *message)
+{
+	const char *next;
+
+	if (message->size > worker->capacity)
+	{
+		if (worker->batch != NULL)
+			pfree(worker->batch);
+		worker->capacity = message->size * 2;
+		worker->batch = palloc_extended(worker->capacity, MCXT_ALLOC_HUGE);
+	}
+	ssot_queue_take(worker->in, worker->batch, message->size);
+	next = worker->batch;
+	for (int r = 0; r < message->rows; r++)
+	{
+		uint64		key_hash;
+		int			lengths[SSOT_MAX_FIELDS];
+		const char *texts[SSOT_MAX_FIELDS];
+
+		memcpy(&key_hash, next, sizeof(key_hash));
+		next += sizeof(key_hash);
+		memcpy(lengths, next, sizeof(int) * worker->nfields);
+		next += sizeof(int) * worker->nfields;
+		for (int f = 0; f < worker->nfields; f++)
+		{
+			texts[f] = lengths[f] < 0 ? NULL : next;
+			next += Max(lengths[f], 0);
+		}
+		ssot_encoder_add(worker->encoder, key_hash, 0, texts, lengths);
+	}
+	worker->nrecords += message->rows;
+}
+
+static void
+send_fields(Worker *worker)
+{
+	SsotRecords *records = ssot_encoder_finish(worker->encoder, NULL);
+
+	ssot_queue_put(worker->out, records->ids, sizeof(int) * (Size) records->n * records->nfields);
+	for (int f = 0; f < records->nfields; f++)
+		ssot_field_put(worker->out, &records->fields[f], records->n);
+	pfree(records->ids);
+	pfree(records->key_hash);
+	pfree(records->arrival);
+}
+
+static void
+take_part(Worker *worker, dsm_handle handle)
+{
+	SsotBlocks *blocks;
+	SsotScorer *scorer;
+	double		least;
+	SsotSharedWalk *walk = ssot_walk_attach(handle, &blocks, &scorer, &least);
+	SsotPairList list;
+	SsotTeamFound found = {0};
+
+	ssot_pair_list_init(&list, scorer, least);
+	ssot_team_walk_parts(walk, blocks, &list);
+	found.npairs = list.n;
+	found.compared = list.compared;
+	ssot_queue_put(worker->out, &found, sizeof(found));
+	for (int i = 0; i < blocks->nrules; i++)
+		ssot_queue_put(worker->out, &blocks->rules[i].pairs, sizeof(int64));
+	ssot_queue_put(worker->out, list.pairs, sizeof(SsotScoredPair) * list.n);
+}
+
+void
+ssot_team_work(dsm_segment *segment, shm_toc *toc)
+{
+	char	   *queues = shm_toc_lookup(toc, SSOT_TEAM_KEY_QUEUES, false);
+	shm_mq	   *in = (shm_mq *) (queues + (Size) SSOT_TEAM_QUEUE * 2 * ParallelWorkerNumber);
+	shm_mq	   *out = (shm_mq *) ((char *) in + SSOT_TEAM_QUEUE);
+	Worker		worker = {0};
+	SsotTeamMessage message;
+
+	shm_mq_set_receiver(in, MyProc);
+	shm_mq_set_sender(out, MyProc);
+	worker.in = shm_mq_attach(in, segment, NULL);
+	worker.out = shm_mq_attach(out, segment, NULL);
+	do
+	{
+		ssot_queue_take(worker.in, &message, sizeof(message));
+		switch (message.call)
+		{
+			case SSOT_TEAM_TASK:
+				take_task(&worker);
+				break;
+			case SSOT_TEAM_ROWS:
+				take_rows(&worker, &message);
+				break;
+			case SSOT_TEAM_FINISH:
+				send_fields(&worker);
+				break;
+			case SSOT_TEAM_WALK:
+				take_part(&worker, message.walk);
+				break;
+			case SSOT_TEAM_END:
+				break;
+		}
+	} while (message.call != SSOT_TEAM_END);
+}

@@ -1,0 +1,75 @@
+/*
+ * identity/team_work.h
+ *		What leader and workers of a team say to each other, and do alike.
+ */
+#ifndef SSOT_TEAM_WORK_H
+#define SSOT_TEAM_WORK_H
+
+#include "identity/share.h"
+
+#define SSOT_TEAM_LIBRARY	"ssot"
+#define SSOT_TEAM_FUNCTION	"ssot_team_work"
+
+/* In the parallel context's own memory. */
+#define SSOT_TEAM_KEY_QUEUES	UINT64CONST(0x5350450000000001)
+
+/* Of a worker: one queue to it, one from it. */
+#define SSOT_TEAM_QUEUE		(128 * 1024)
+
+/* Who encodes which field: 0 the leader, else a worker. */
+typedef struct SsotTeamTask
+{
+	int			nfields;
+	int			member[SSOT_MAX_FIELDS];
+	char		kinds[SSOT_MAX_FIELDS][NAMEDATALEN];
+} SsotTeamTask;
+
+/*
+ * A message to a worker begins with one of these. A batch of rows is followed by
+ * "size" bytes: of each row the hash of its key, the lengths of its texts (-1:
+ * missing), and the texts.
+ */
+typedef enum SsotTeamCall
+{
+	SSOT_TEAM_TASK,				/* who encodes what: an SsotTeamTask follows */
+	SSOT_TEAM_ROWS,
+	SSOT_TEAM_FINISH,			/* send your fields */
+	SSOT_TEAM_WALK,				/* take part in walking, send what you found */
+	SSOT_TEAM_END
+} SsotTeamCall;
+
+typedef struct SsotTeamMessage
+{
+	SsotTeamCall call;
+	int			rows;
+	Size		size;
+	dsm_handle	walk;
+} SsotTeamMessage;
+
+/* What a worker found; followed by how many pairs each rule gave, and the pairs. */
+typedef struct SsotTeamFound
+{
+	int64		npairs;
+	int64		compared;
+} SsotTeamFound;
+
+/* Pairs that were found to be probable. */
+typedef struct SsotPairList
+{
+	SsotScorer *scorer;
+	double		least;
+	SsotScoredPair *pairs;
+	int64		n;
+	int64		capacity;
+	int64		compared;
+} SsotPairList;
+
+extern void ssot_pair_list_init(SsotPairList *list, SsotScorer *scorer, double least);
+
+/* An SsotPairCallback: score a pair, and keep it if it is probable. */
+extern void ssot_pair_list_score(int a, int b, void *list);
+
+/* Walk parts until none is left. */
+extern void ssot_team_walk_parts(SsotSharedWalk *walk, SsotBlocks *blocks, SsotPairList *list);
+
+#endif							/* SSOT_TEAM_WORK_H */
