@@ -733,6 +733,36 @@ COMMENT ON COLUMN ssot.number.freshness IS 'Per system, through when its data is
 COMMENT ON COLUMN ssot.number.label IS 'The number as a person would say it';
 COMMENT ON COLUMN ssot.number.borrowed IS 'Fields that the system does not map, taken from golden records';
 
+CREATE TYPE ssot.rolled_number AS (
+    id         text,
+    parent     text,
+    level      integer,
+    own        numeric,
+    value      numeric,
+    as_of      timestamptz,
+    definition text,
+    variant    text,
+    version    integer,
+    unit       text,
+    system     text,
+    freshness  jsonb,
+    borrowed   text[]
+);
+COMMENT ON TYPE ssot.rolled_number IS 'What ssot.metric_rollup returns: a node of a hierarchy with its number and all that a number must not be without.';
+COMMENT ON COLUMN ssot.rolled_number.id IS 'Golden id of the node; null: what belongs to no node';
+COMMENT ON COLUMN ssot.rolled_number.parent IS 'Golden id of what is directly above it; null for a root';
+COMMENT ON COLUMN ssot.rolled_number.level IS 'How deep it stands, 1 being that of the roots; null in a circle, or below one';
+COMMENT ON COLUMN ssot.rolled_number.own IS 'The number of the node by itself';
+COMMENT ON COLUMN ssot.rolled_number.value IS 'The number of the node and of all that lies below it';
+COMMENT ON COLUMN ssot.rolled_number.as_of IS 'The time whose belief it is; of a system: through when its data is complete';
+COMMENT ON COLUMN ssot.rolled_number.definition IS 'Name of the definition that it is counted by';
+COMMENT ON COLUMN ssot.rolled_number.variant IS 'Variant of the definition; empty: its only one';
+COMMENT ON COLUMN ssot.rolled_number.version IS 'Version of the definition';
+COMMENT ON COLUMN ssot.rolled_number.unit IS 'What the number counts';
+COMMENT ON COLUMN ssot.rolled_number.system IS 'Whose number it is; golden: what the company believes';
+COMMENT ON COLUMN ssot.rolled_number.freshness IS 'Per system, through when its data is complete';
+COMMENT ON COLUMN ssot.rolled_number.borrowed IS 'Fields that the system does not map, taken from golden records';
+
 CREATE TYPE ssot.cause AS (
     axis         text,
     cause        text,
@@ -2390,7 +2420,7 @@ CREATE FUNCTION ssot.create_metric(
     canonical_system text DEFAULT NULL,
     draft boolean DEFAULT false)
 RETURNS integer LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_create_metric';
-COMMENT ON FUNCTION ssot.create_metric(text, regclass, text, text, text, text, text, jsonb, text, text, text, text, text, text, text, regclass, text, text, boolean, text, timestamptz, text[], text, boolean) IS 'Makes a new version of a metric; when it is approved (at once, if it has no signers), its views in schemas metrics and metrics_as_of. Returns the version. owner, canonical_system, signers, variant, effective_from and draft as in ssot.create_definition. kind simple: measure is an aggregate over the entity''s rows for which filter is true; columns of entities that it refers to are named through foreign keys (customer.country). cumulative: the same up to the as-of''s day by date, within period (year, quarter, month, week or an interval) if one is given. ratio: numerator and denominator are metrics; derived: expression is arithmetic on metrics; both keep the versions of their parts. dimensions: an array of columns, or {"name": "expression"}; a time grain (day, week, month, quarter, year) stands for the period of date. currency: the expression of a row''s currency; amounts in another one than unit are converted by rates (an entity with currency, rate and maybe day) or refused. empty: the value where no row counts, "null" for none; 0 for sums and counts if not said. retired: count retired records too. variant: another meaning of the name; the first one is canonical. Expressions are understood under your search path. Refused: what does not parse or is no number, joins that repeat rows, sub-selects, volatile functions and the clock, unknown dimensions, a metric computed from itself. Warns of rows for which the filter is NULL. You must own the entity''s table.';
+COMMENT ON FUNCTION ssot.create_metric(text, regclass, text, text, text, text, text, jsonb, text, text, text, text, text, text, text, regclass, text, text, boolean, text, timestamptz, text[], text, boolean) IS 'Makes a new version of a metric; when it is approved (at once, if it has no signers), its views in schemas metrics and metrics_as_of. Returns the version. owner, canonical_system, signers, variant, effective_from and draft as in ssot.create_definition. kind simple: measure is an aggregate over the entity''s rows for which filter is true; columns of entities that it refers to are named through foreign keys (customer.country). cumulative: the same up to the as-of''s day by date, within period (year, quarter, month, week or an interval) if one is given. ratio: numerator and denominator are metrics; derived: expression is arithmetic on metrics; both keep the versions of their parts. dimensions: an array of columns, or {"name": "expression"}; a time grain (day, week, month, quarter, year) stands for the period of date, and {"name": {"hierarchy": "account.parent", "level": 1, "column": "name"}} for the ancestor at that level, 1 being that of the roots, or the record itself where it stands no deeper. currency: the expression of a row''s currency; amounts in another one than unit are converted by rates (an entity with currency, rate and maybe day) or refused. empty: the value where no row counts, "null" for none; 0 for sums and counts if not said. retired: count retired records too. variant: another meaning of the name; the first one is canonical. Expressions are understood under your search path. Refused: what does not parse or is no number, joins that repeat rows, sub-selects, volatile functions and the clock, unknown dimensions, a metric computed from itself. Warns of rows for which the filter is NULL, and of circles in a hierarchy. You must own the entity''s table.';
 
 CREATE FUNCTION ssot.grant_metric(metric text, role text)
 RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'ssot_grant_metric'
@@ -2408,6 +2438,30 @@ CREATE FUNCTION ssot.metric(
 RETURNS SETOF ssot.number
 LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'ssot_metric';
 COMMENT ON FUNCTION ssot.metric(text, timestamptz, integer, text, text, text, jsonb) IS 'A metric at any time (default: ssot.as_of, else now), by any version (default: the one in force then), of golden records or of one system''s own: the rows that it holds, parts joined, duplicates counted, rows in quarantine where the fields used can be cast. as_of of a system: its last run whose data was complete through that time. Fields that a system does not map are borrowed from the linked golden record, and listed. by: a dimension or an array of them, one row per value; slice: {"dimension": "value"}. Errors: unknown metric, version or dimension; a time before the history (SS003); a system that maps no field of the measure.';
+
+CREATE FUNCTION ssot.ancestors(ids anyarray, parents anyarray, level integer)
+RETURNS TABLE (node anyelement, ancestor anyelement)
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE ROWS 100000
+AS 'MODULE_PATHNAME', 'ssot_ancestors';
+COMMENT ON FUNCTION ssot.ancestors(anyarray, anyarray, integer) IS 'Per node of a hierarchy (ids, and the parent of each) its ancestor at a level, 1 being that of the roots; itself, where it stands no deeper. Null in a circle, or below one. A parent that is null or not among the ids makes a root. What the views of metrics with a dimension of a level call. Errors: arrays of different length, an id that is null or there twice, a level below 1. NULL gives no rows.';
+
+CREATE FUNCTION ssot.roll_up(ids anyarray, parents anyarray, shown boolean[], nodes anyarray, "values" numeric[], how text,
+    OUT node anyelement, OUT parent anyelement, OUT level integer, OUT used boolean, OUT own numeric, OUT value numeric)
+RETURNS SETOF record LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 100000
+AS 'MODULE_PATHNAME', 'ssot_roll_up';
+COMMENT ON FUNCTION ssot.roll_up(anyarray, anyarray, boolean[], anyarray, numeric[], text) IS 'Adds up values along a hierarchy (ids, and the parent of each): each value belongs to a node, and counts for the node and all above it. Per node its parent, level (null in a circle, or below one), whether it or something below it is shown (NULL: all are) or has a value, the value of its own, and that of all from it downwards; null where there is none. Each node is followed by what lies below it. Values whose node is null or not among the ids are one row more, without a node. how: sum, min or max. What ssot.metric_rollup calls. Errors: arrays of different length, an id that is null or there twice, an unknown how.';
+
+CREATE FUNCTION ssot.metric_rollup(
+    metric text,
+    hierarchy text,
+    as_of timestamptz DEFAULT NULL,
+    version integer DEFAULT NULL,
+    variant text DEFAULT NULL,
+    slice jsonb DEFAULT NULL,
+    system text DEFAULT NULL)
+RETURNS SETOF ssot.rolled_number
+LANGUAGE c STABLE ROWS 100000 AS 'MODULE_PATHNAME', 'ssot_metric_rollup';
+COMMENT ON FUNCTION ssot.metric_rollup(text, text, timestamptz, integer, text, jsonb, text) IS 'A metric for every node of a hierarchy: by itself (own), and with all that lies below it (value), both exact. hierarchy: the foreign key that leads to the table with the hierarchy (''account''), or the metric''s own table; where that has several foreign keys to itself, followed by one (''account.manager''). One row more, without an id, for rows that refer to no node. Rows come in the order of the tree: each node is followed by what lies below it. Retired nodes are left out unless something that counts, or a node in use, lies on them or below; of a system''s number, all nodes are on which nothing counts. level 1 is that of the roots; a node in a circle has none, and has the value of the whole circle. Sums, counts, min and max, avg of exact numbers, and metrics computed from such ones; others are refused. The other arguments as in ssot.metric. Errors: those of ssot.metric; no such hierarchy, or several.';
 
 CREATE FUNCTION ssot.explain_difference(
     metric text,

@@ -183,62 +183,60 @@ ssot_read_golden(const SsotMetric *metric, SsotMetricReading *reading, bool has_
 	return t;
 }
 
-/* ---- the answer ----------------------------------------------------------- */
+/* ---- a question ----------------------------------------------------------- */
 
-typedef struct Question
+void
+ssot_question_metric(SsotQuestion *question, const SsotMetricVersion *version, const char *system,
+					 bool has_time, TimestampTz t)
 {
-	SsotMetric *metric;
-	SsotMetricReading reading;
-	TimestampTz as_of;
-	List	   *by;
-	List	   *slices;
-	Jsonb	   *freshness;
-} Question;
+	const char *variant = version->variant;
 
-/*
- * SELECT jsonb_build_object('country', q.d1), q.value, <as-of>, ...
- * FROM (<the metric's query>) AS q
- * ORDER BY q.d1
- */
-static char *
-answer_sql(Question *question)
-{
-	const SsotMetric *metric = question->metric;
-	char	   *query = ssot_metric_query(metric, &question->reading, question->by, question->slices);
-	char	   *as_of = ssot_sql("%L::pg_catalog.timestamptz", timestamptz_to_str(question->as_of));
-	char	   *freshness = JsonbToCString(NULL, &question->freshness->root, 0);
-	StringInfoData slice;
-	StringInfoData order;
-	StringInfoData borrowed;
-	ListCell   *cell;
-	int			n = 0;
-
-	initStringInfo(&slice);
-	initStringInfo(&order);
-	initStringInfo(&borrowed);
-	foreach(cell, question->by)
-	{
-		n++;
-		ssot_sql_append(&slice, "%s%L, q.d%d", n > 1 ? ", " : "", (const char *) lfirst(cell), n);
-		appendStringInfo(&order, "%sq.d%d", n > 1 ? ", " : "\nORDER BY ", n);
-	}
-	foreach(cell, question->reading.borrowed)
-		ssot_sql_append(&borrowed, "%s%L", borrowed.len > 0 ? ", " : "", (const char *) lfirst(cell));
-	return ssot_sql("SELECT %s, q.value, %s, %L::pg_catalog.text, %L::pg_catalog.text, %d,"
-					" %L::pg_catalog.text, %L::pg_catalog.text, %L::pg_catalog.jsonb,"
-					" ssot.metric_label(%L, %L, %d, %L, q.value, %s), ARRAY[%s]::pg_catalog.text[]\nFROM (%s) AS q%s",
-					n == 0 ? "NULL::pg_catalog.jsonb" :
-					psprintf("pg_catalog.jsonb_build_object(%s)", slice.data),
-					as_of, metric->name, metric->variant, metric->version, metric->unit,
-					question->reading.system == NULL ? "golden" : question->reading.system,
-					freshness, metric->name, metric->variant, metric->version, metric->unit,
-					as_of, borrowed.data, query, order.data);
+	if (version->name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("the metric must not be null")));
+	question->system = system != NULL && strcmp(system, "golden") == 0 ? NULL : system;
+	if (variant == NULL && question->system != NULL)
+		variant = ssot_used_variant(question->system, version->name);
+	question->metric = version->has_version ? ssot_metric_exact(version->name, variant, version->version) :
+		ssot_metric_in_force(version->name, variant, has_time ? t : DT_NOEND);
 }
 
-static void
-answer(FunctionCallInfo fcinfo, Question *question)
+void
+ssot_question_read(SsotQuestion *question, bool has_time, TimestampTz t)
 {
-	SsotStatement statement = {.sql = answer_sql(question),.read_only = true};
+	const SsotMetric *metric = question->metric;
+
+	if (question->system == NULL && !has_time)
+	{
+		t = time_of_setting(ssot_metric_entities(metric));
+		has_time = !TIMESTAMP_IS_NOEND(t);
+	}
+	question->as_of = question->system == NULL ?
+		ssot_read_golden(metric, &question->reading, has_time, t) :
+		ssot_read_system(metric, &question->reading, question->system, has_time, t);
+	question->reading.stamp = ssot_sql("%L::pg_catalog.timestamptz", timestamptz_to_str(question->as_of));
+	question->freshness = question->system == NULL ?
+		ssot_freshness(ssot_metric_entities(metric), question->reading.time) :
+		ssot_freshness_of(question->system, question->as_of);
+}
+
+char *
+ssot_question_borrowed(const SsotQuestion *question)
+{
+	StringInfoData borrowed;
+	ListCell   *cell;
+
+	initStringInfo(&borrowed);
+	foreach(cell, question->reading.borrowed)
+		ssot_sql_append(&borrowed, "%s%L", borrowed.len > 0 ? ", " : "", (const char *) lfirst(cell));
+	return psprintf("ARRAY[%s]::pg_catalog.text[]", borrowed.data);
+}
+
+void
+ssot_question_answer(FunctionCallInfo fcinfo, const SsotQuestion *question, const char *sql)
+{
+	SsotStatement statement = {.sql = sql,.read_only = true};
 	int			n = list_length(question->reading.relations);
 	SsotRelation *relations = palloc0(sizeof(SsotRelation) * Max(n, 1));
 	int			level;
@@ -252,6 +250,44 @@ answer(FunctionCallInfo fcinfo, Question *question)
 	ssot_settings_end(level);
 }
 
+/* ---- the answer ----------------------------------------------------------- */
+
+/*
+ * SELECT jsonb_build_object('country', q.d1), q.value, <as-of>, ...
+ * FROM (<the metric's query>) AS q
+ * ORDER BY q.d1
+ */
+static char *
+answer_sql(SsotQuestion *question, List *by)
+{
+	const SsotMetric *metric = question->metric;
+	char	   *query = ssot_metric_query(metric, &question->reading, by, question->slices);
+	char	   *as_of = ssot_sql("%L::pg_catalog.timestamptz", timestamptz_to_str(question->as_of));
+	char	   *freshness = JsonbToCString(NULL, &question->freshness->root, 0);
+	StringInfoData slice;
+	StringInfoData order;
+	ListCell   *cell;
+	int			n = 0;
+
+	initStringInfo(&slice);
+	initStringInfo(&order);
+	foreach(cell, by)
+	{
+		n++;
+		ssot_sql_append(&slice, "%s%L, q.d%d", n > 1 ? ", " : "", (const char *) lfirst(cell), n);
+		appendStringInfo(&order, "%sq.d%d", n > 1 ? ", " : "\nORDER BY ", n);
+	}
+	return ssot_sql("SELECT %s, q.value, %s, %L::pg_catalog.text, %L::pg_catalog.text, %d,"
+					" %L::pg_catalog.text, %L::pg_catalog.text, %L::pg_catalog.jsonb,"
+					" ssot.metric_label(%L, %L, %d, %L, q.value, %s), %s\nFROM (%s) AS q%s",
+					n == 0 ? "NULL::pg_catalog.jsonb" :
+					psprintf("pg_catalog.jsonb_build_object(%s)", slice.data),
+					as_of, metric->name, metric->variant, metric->version, metric->unit,
+					question->system == NULL ? "golden" : question->system,
+					freshness, metric->name, metric->variant, metric->version, metric->unit,
+					as_of, ssot_question_borrowed(question), query, order.data);
+}
+
 /*
  * metric(metric, as_of, version, variant, by, system, slice): the number, or numbers
  * by slice, of golden records or of one system.
@@ -259,37 +295,19 @@ answer(FunctionCallInfo fcinfo, Question *question)
 Datum
 ssot_metric(PG_FUNCTION_ARGS)
 {
-	Question	question = {0};
-	char	   *name = ssot_text_arg(fcinfo, 0);
+	SsotQuestion question = {0};
 	bool		has_time = !PG_ARGISNULL(1);
 	TimestampTz time = has_time ? PG_GETARG_TIMESTAMPTZ(1) : DT_NOEND;
-	char	   *variant = ssot_text_arg(fcinfo, 3);
-	char	   *system = ssot_text_arg(fcinfo, 5);
+	SsotMetricVersion version = {
+		.name = ssot_text_arg(fcinfo, 0),.variant = ssot_text_arg(fcinfo, 3),
+		.has_version = !PG_ARGISNULL(2),.version = PG_ARGISNULL(2) ? 0 : PG_GETARG_INT32(2)
+	};
+	List	   *by;
 
-	if (name == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("the metric must not be null")));
-	if (system != NULL && strcmp(system, "golden") == 0)
-		system = NULL;
-	if (variant == NULL && system != NULL)
-		variant = ssot_used_variant(system, name);
-	question.metric = PG_ARGISNULL(2) ? ssot_metric_in_force(name, variant, has_time ? time : DT_NOEND) :
-		ssot_metric_exact(name, variant, PG_GETARG_INT32(2));
-	question.by = by_of(ssot_text_arg(fcinfo, 4), question.metric);
+	ssot_question_metric(&question, &version, ssot_text_arg(fcinfo, 5), has_time, time);
+	by = by_of(ssot_text_arg(fcinfo, 4), question.metric);
 	question.slices = ssot_slices(PG_ARGISNULL(6) ? NULL : PG_GETARG_JSONB_P(6), question.metric);
-	if (system == NULL && !has_time)
-	{
-		time = time_of_setting(ssot_metric_entities(question.metric));
-		has_time = !TIMESTAMP_IS_NOEND(time);
-	}
-	question.as_of = system == NULL ?
-		ssot_read_golden(question.metric, &question.reading, has_time, time) :
-		ssot_read_system(question.metric, &question.reading, system, has_time, time);
-	question.reading.stamp = ssot_sql("%L::pg_catalog.timestamptz", timestamptz_to_str(question.as_of));
-	question.freshness = system == NULL ?
-		ssot_freshness(ssot_metric_entities(question.metric), question.reading.time) :
-		ssot_freshness_of(system, question.as_of);
-	answer(fcinfo, &question);
+	ssot_question_read(&question, has_time, time);
+	ssot_question_answer(fcinfo, &question, answer_sql(&question, by));
 	PG_RETURN_NULL();
 }

@@ -25,6 +25,10 @@ typedef struct SsotDimension
 {
 	char	   *name;
 	SsotScoped *expr;
+	char	   *hierarchy;		/* a level of this hierarchy, as it is named
+								 * (hierarchy.h); else NULL */
+	int			level;
+	char	   *column;			/* of the ancestor */
 } SsotDimension;
 
 /* The entity that holds exchange rates to the metric's unit. */
@@ -140,5 +144,13 @@ extern char *ssot_metric_from(const SsotMetric *metric, SsotMetricReading *readi
 extern char *ssot_metric_conditions(const SsotMetric *metric, const SsotMetricReading *reading,
 									List *slices, bool by_grain);
 extern char *ssot_metric_slice(const SsotMetric *metric, const SsotSlice *slice);
+
+/* All records of a hierarchy's entity (relation i of the scope, see scope.h) as the
+ * reading wants them: a FROM item with at least the id and the parent. */
+extern char *ssot_metric_tree(const SsotMetric *metric, int i, SsotMetricReading *reading);
+
+/* A value, or that of an empty set; a formula with SQL for each part's value. */
+extern char *ssot_metric_or_empty(const SsotMetric *metric, const char *value);
+extern char *ssot_metric_formula(const SsotMetric *metric, char **values);
 
 #endif							/* SSOT_METRIC_H */

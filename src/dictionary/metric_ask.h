@@ -1,10 +1,11 @@
 /*
  * dictionary/metric_ask.h
- *		What ssot.metric and ssot.explain_difference share: whose number, as of when.
+ *		What functions that ask for metrics share: whose number, as of when.
  */
 #ifndef SSOT_METRIC_ASK_H
 #define SSOT_METRIC_ASK_H
 
+#include "fmgr.h"
 #include "utils/jsonb.h"
 
 #include "dictionary/metric_spec.h"
@@ -27,5 +28,38 @@ extern TimestampTz ssot_read_system(const SsotMetric *metric, SsotMetricReading 
 extern TimestampTz ssot_read_golden(const SsotMetric *metric, SsotMetricReading *reading,
 									bool has_time, TimestampTz t);
 extern void ssot_refuse_before(const char *entity, const char *system, TimestampTz t) pg_attribute_noreturn();
+
+/* Which version of a metric. */
+typedef struct SsotMetricVersion
+{
+	const char *name;
+	const char *variant;		/* NULL: the system's, or the canonical one */
+	bool		has_version;	/* else the one in force */
+	int			version;
+} SsotMetricVersion;
+
+/* A metric that is asked for, whose, and as of when. */
+typedef struct SsotQuestion
+{
+	SsotMetric *metric;
+	const char *system;			/* NULL: golden */
+	SsotMetricReading reading;
+	TimestampTz as_of;
+	List	   *slices;
+	Jsonb	   *freshness;
+} SsotQuestion;
+
+/*
+ * In this order: the metric is found; what else is asked may reach further entities;
+ * then the time is chosen over all of them (has_time: as asked, else that of the
+ * setting ssot.as_of, else now); and a query's rows are the calling function's result.
+ */
+extern void ssot_question_metric(SsotQuestion *question, const SsotMetricVersion *version,
+								 const char *system, bool has_time, TimestampTz t);
+extern void ssot_question_read(SsotQuestion *question, bool has_time, TimestampTz t);
+extern void ssot_question_answer(FunctionCallInfo fcinfo, const SsotQuestion *question, const char *sql);
+
+/* What the reading borrowed, as SQL of type text[]; known when the query is built. */
+extern char *ssot_question_borrowed(const SsotQuestion *question);
 
 #endif							/* SSOT_METRIC_ASK_H */

@@ -7,6 +7,7 @@
 #include "ssot.h"
 #include "common/ident.h"
 #include "common/owner.h"
+#include "dictionary/hierarchy.h"
 #include "dictionary/metric_compile.h"
 #include "dictionary/metric_store.h"
 #include "dictionary/metric_view.h"
@@ -97,7 +98,8 @@ default_name(const char *text)
 	return name;
 }
 
-/* Dimensions as an array of names, or as {"name": "expression"}. */
+/* Dimensions as an array of names, or as {"name": "expression"}, where a level of a
+ * hierarchy is an object. */
 static void
 put_dimensions(JsonbParseState **state, Jsonb *dimensions)
 {
@@ -127,7 +129,10 @@ put_dimensions(JsonbParseState **state, Jsonb *dimensions)
 	{
 		SsotPair   *pair = (SsotPair *) lfirst(cell);
 
-		put_dimension(state, pair->name, ssot_json_string(&pair->value, pair->name));
+		if (pair->value.type == jbvBinary)
+			ssot_hierarchy_declared(state, pair->name, &pair->value);
+		else
+			put_dimension(state, pair->name, ssot_json_string(&pair->value, pair->name));
 	}
 	pushJsonbValue(state, WJB_END_ARRAY, NULL);
 }
@@ -180,6 +185,7 @@ ssot_create_metric(PG_FUNCTION_ARGS)
 	metric = ssot_metric_compile(name, variant == NULL ? "" : variant, declared, ssot_metric_named);
 	ssot_require_ownership(ssot_metric_entity(metric));
 	ssot_metric_warn(metric);
+	ssot_hierarchy_warn(metric);
 	ssot_metric_keep(metric, &definition, declared);
 	ssot_metric_schemas_require(metric);
 	version = (SsotVersionName)

@@ -72,6 +72,8 @@ grant_columns(StringInfo ddl, const SsotMetric *metric, const char *role)
 			names = lappend(names, SSOT_RETIRED_AT);
 		else
 			names = lappend(names, relation->target);
+		if (relation->parent != NULL)
+			names = lappend(names, SSOT_RETIRED_AT);	/* ssot.metric_rollup */
 		grant_relation(ddl, relation->relid, names, role);
 	}
 	if (metric->rates != NULL)

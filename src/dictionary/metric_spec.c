@@ -6,7 +6,8 @@
  *
  *		{"kind": "simple", "entity": "golden.opportunity", "measure": "sum(amount)",
  *		 "filter": "is_qualified", "dimensions": [{"name": "country",
- *		 "value": "customer.country"}], "date": "signed_on", "unit": "USD",
+ *		 "value": "customer.country"}, {"name": "group", "hierarchy": "customer.parent_id",
+ *		 "level": 1, "column": "name"}], "date": "signed_on", "unit": "USD",
  *		 "retired": false, "empty": "0", "currency": "currency", "rates": "golden.rate"}
  *		{"kind": "derived", "formula": "won / pipeline", "unit": "%",
  *		 "parts": [{"definition": "won", "variant": "", "version": 2}, ...]}
@@ -21,6 +22,7 @@
 #include "ssot.h"
 #include "common/ident.h"
 #include "common/settings.h"
+#include "dictionary/hierarchy.h"
 #include "dictionary/metric_spec.h"
 #include "entity/json.h"
 
@@ -189,17 +191,11 @@ grain(const SsotMetric *metric, const char *name)
 	return scoped;
 }
 
-static void
-read_dimension(SsotMetric *metric, const char *name, const char *text)
+static SsotDimension *
+read_expression(SsotMetric *metric, const char *name, const char *text)
 {
 	SsotDimension *dimension = palloc0(sizeof(SsotDimension));
-	ListCell   *cell;
 
-	foreach(cell, metric->dimensions)
-		if (strcmp(((SsotDimension *) lfirst(cell))->name, name) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("metric \"%s\" has two dimensions called \"%s\"", metric->name, name)));
 	dimension->name = pstrdup(name);
 	if (ssot_is_grain(text) && !ssot_scope_has_column(metric->scope, text))
 	{
@@ -215,7 +211,24 @@ read_dimension(SsotMetric *metric, const char *name, const char *text)
 		dimension->expr = ssot_scope_expression(metric->scope, text,
 												what_of(metric, psprintf("dimension \"%s\"", name)),
 												SSOT_PER_ROW);
-	metric->dimensions = lappend(metric->dimensions, dimension);
+	return dimension;
+}
+
+static void
+read_dimension(SsotMetric *metric, Jsonb *declared)
+{
+	char	   *name = member(declared, "name");
+	ListCell   *cell;
+
+	foreach(cell, metric->dimensions)
+		if (strcmp(((SsotDimension *) lfirst(cell))->name, name) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("metric \"%s\" has two dimensions called \"%s\"", metric->name, name)));
+	metric->dimensions = lappend(metric->dimensions,
+								 ssot_json_member(declared, "value") == NULL ?
+								 ssot_hierarchy_dimension(metric, declared) :
+								 read_expression(metric, name, member(declared, "value")));
 }
 
 static Oid
@@ -286,11 +299,7 @@ read_rows(SsotMetric *metric, Jsonb *spec)
 	metric->time_zone = metric->calendar != NULL ? metric->calendar->time_zone : NULL;
 	read_date(metric, member(spec, "date"));
 	foreach(cell, member_list(spec, "dimensions"))
-	{
-		Jsonb	   *dimension = (Jsonb *) lfirst(cell);
-
-		read_dimension(metric, member(dimension, "name"), member(dimension, "value"));
-	}
+		read_dimension(metric, (Jsonb *) lfirst(cell));
 	metric->retired = member_bool(spec, "retired");
 	metric->empty = empty_value(metric, member(spec, "empty"));
 	metric->window = member(spec, "window");
@@ -366,6 +375,11 @@ put_dimensions(JsonbParseState **state, const SsotMetric *metric)
 		bool		is_grain = ssot_is_grain(dimension->expr->text) &&
 		!ssot_scope_has_column(metric->scope, dimension->expr->text);
 
+		if (dimension->hierarchy != NULL)
+		{
+			ssot_hierarchy_put(state, dimension);
+			continue;
+		}
 		pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
 		put(state, "name", dimension->name);
 		put(state, "value", is_grain ? dimension->expr->text : dimension->expr->sql);

@@ -24,6 +24,7 @@
 
 #include "ssot.h"
 #include "common/ident.h"
+#include "dictionary/hierarchy.h"
 #include "dictionary/metric_spec.h"
 #include "dictionary/records.h"
 #include "entity/companion.h"
@@ -53,7 +54,8 @@ needed_relations(const SsotMetric *metric, List *columns)
 	return relations;
 }
 
-/* Names of the columns of relation i that are read, those that joins need too. */
+/* Names of the columns of relation i that are read, those that joins and hierarchies
+ * need too. */
 List *
 ssot_metric_columns_of(const SsotMetric *metric, List *columns, int i)
 {
@@ -74,6 +76,9 @@ ssot_metric_columns_of(const SsotMetric *metric, List *columns, int i)
 
 		if (bms_is_member(j, relations) && relation->from == i)
 			names = list_append_unique(names, makeString(relation->column));
+		if (bms_is_member(j, relations) && j == i && relation->parent != NULL)
+			names = list_append_unique(list_append_unique(names, makeString(relation->target)),
+									   makeString(relation->parent));
 	}
 	foreach(cell, names)
 		lfirst(cell) = strVal(lfirst(cell));
@@ -340,7 +345,7 @@ system_referred(const SsotMetric *metric, int i, SsotMetricReading *reading, Lis
 							entity->id_column, column, column, column);
 		else
 		{
-			note_borrowed(reading, relation->alias, column);
+			note_borrowed(reading, relation->parent == NULL ? relation->alias : relation->called, column);
 			ssot_sql_append(&list, ", g.%I", column);
 		}
 	}
@@ -354,18 +359,55 @@ system_referred(const SsotMetric *metric, int i, SsotMetricReading *reading, Lis
 					entity->id_column, entity->id_column);
 }
 
+/* An entity that the metric's refers to: these columns, and what it is joined by. */
+static char *
+referred(const SsotMetric *metric, int i, SsotMetricReading *reading, List *names)
+{
+	SsotScopeRelation *relation = ssot_scope_relation(metric->scope, i);
+
+	if (reading->mode == SSOT_METRIC_SETTING)
+		return past_relation(ssot_entity_load(relation->relid, false), add_name(names, relation->target));
+	if (reading->mode == SSOT_METRIC_SYSTEM)
+		return system_referred(metric, i, reading, names);
+	return golden_relation(relation->relid, reading);
+}
+
+char *
+ssot_metric_tree(const SsotMetric *metric, int i, SsotMetricReading *reading)
+{
+	SsotScopeRelation *relation = ssot_scope_relation(metric->scope, i);
+
+	return referred(metric, i, reading, list_make2(relation->target, relation->parent));
+}
+
+/* Names of the columns of relation i that expressions read. */
+static List *
+asked_of(List *columns, int i)
+{
+	List	   *names = NIL;
+	ListCell   *cell;
+
+	foreach(cell, columns)
+		if (((SsotScopeColumn *) lfirst(cell))->relation == i)
+		names = add_name(names, ((SsotScopeColumn *) lfirst(cell))->name);
+	return names;
+}
+
 static char *
 relation_sql(const SsotMetric *metric, int i, SsotMetricReading *reading, List *columns)
 {
+	SsotScopeRelation *relation = ssot_scope_relation(metric->scope, i);
 	List	   *names = ssot_metric_columns_of(metric, columns, i);
 
+	if (relation->parent != NULL)
+		return ssot_hierarchy_ancestors(relation, referred(metric, i, reading, names), asked_of(columns, i));
+	if (i > 0)
+		return referred(metric, i, reading, names);
 	if (reading->mode == SSOT_METRIC_SETTING)
-		return past_relation(ssot_entity_load(ssot_scope_relation(metric->scope, i)->relid, false),
-							 i == 0 ? names : add_name(names, ssot_scope_relation(metric->scope, i)->target));
-	if (reading->mode != SSOT_METRIC_SYSTEM)
-		return golden_relation(ssot_scope_relation(metric->scope, i)->relid, reading);
-	return i == 0 ? system_entity(metric, reading, names) :
-		system_referred(metric, i, reading, names);
+		return past_relation(ssot_entity_load(relation->relid, false), names);
+	if (reading->mode == SSOT_METRIC_SYSTEM)
+		return system_entity(metric, reading, names);
+	return golden_relation(relation->relid, reading);
 }
 
 /* The rate in force for each row, where the metric converts currencies. */
@@ -408,7 +450,8 @@ ssot_metric_from(const SsotMetric *metric, SsotMetricReading *reading, List *col
 		ssot_sql_append(&buf, "%s%s AS %I", i == 0 ? "" : "\nLEFT JOIN ",
 						relation_sql(metric, i, reading, columns), relation->alias);
 		if (i > 0)
-			ssot_sql_append(&buf, " ON %I.%I = %I.%I", relation->alias, relation->target,
+			ssot_sql_append(&buf, " ON %I.%I = %I.%I", relation->alias,
+							relation->parent == NULL ? relation->target : SSOT_NODE_COLUMN,
 							ssot_scope_relation(metric->scope, relation->from)->alias,
 							relation->column);
 	}
@@ -500,8 +543,8 @@ ssot_metric_columns(const SsotMetric *metric, List *by, List *slices)
 
 /* ---- the query ------------------------------------------------------------ */
 
-static char *
-or_empty(const SsotMetric *metric, const char *value)
+char *
+ssot_metric_or_empty(const SsotMetric *metric, const char *value)
 {
 	return metric->empty == NULL ? ssot_sql("CAST(%s AS pg_catalog.numeric)", value) :
 		ssot_sql("coalesce(CAST(%s AS pg_catalog.numeric), %s)", value, metric->empty);
@@ -546,7 +589,7 @@ rows_query(const SsotMetric *metric, SsotMetricReading *reading, List *by, List 
 		ssot_sql_append(&list, "%s AS d%d, ",
 						ssot_metric_find_dimension(metric, (const char *) lfirst(cell))->expr->sql, ++n);
 	return ssot_sql("SELECT %s%s AS value\nFROM %s%s%s%s%s%s", list.data,
-					or_empty(metric, metric->measure->sql), from,
+					ssot_metric_or_empty(metric, metric->measure->sql), from,
 					conditions != NULL || metric->filter != NULL ? "\nWHERE " : "",
 					conditions != NULL ? conditions : "",
 					conditions != NULL && metric->filter != NULL ? " AND " : "",
@@ -596,8 +639,8 @@ running_query(const SsotMetric *metric, SsotMetricReading *reading, List *by, Li
 
 /* The formula with the parts' values put in place of $1, $2 ...; text in quotes is
  * left alone. */
-static char *
-fill_formula(const SsotMetric *metric, const char *format)
+char *
+ssot_metric_formula(const SsotMetric *metric, char **values)
 {
 	StringInfoData buf;
 	char		quote = '\0';
@@ -610,7 +653,7 @@ fill_formula(const SsotMetric *metric, const char *format)
 			char	   *end;
 			int			n = strtol(c + 1, &end, 10);
 
-			appendStringInfo(&buf, format, n);
+			appendStringInfoString(&buf, values[n - 1]);
 			c = end - 1;
 			continue;
 		}
@@ -630,18 +673,20 @@ static char *
 whole_formula(const SsotMetric *metric, SsotMetricReading *reading, List *slices)
 {
 	StringInfoData from;
+	char	  **values = palloc(sizeof(char *) * list_length(metric->parts));
 	ListCell   *cell;
 	int			n = 0;
 
 	initStringInfo(&from);
 	foreach(cell, metric->parts)
 	{
+		values[n] = psprintf("p%d.value", n + 1);
 		n++;
 		appendStringInfo(&from, "%s(%s) AS p%d", n > 1 ? ", " : "",
 						 ssot_metric_query(((SsotMetricPart *) lfirst(cell))->metric, reading, NIL, slices), n);
 	}
 	return ssot_sql("SELECT CAST(%s AS pg_catalog.numeric) AS value\nFROM %s",
-					fill_formula(metric, "p%d.value"), from.data);
+					ssot_metric_formula(metric, values), from.data);
 }
 
 /*
@@ -661,6 +706,7 @@ grouped_formula(const SsotMetric *metric, SsotMetricReading *reading, List *by, 
 	StringInfoData values;
 	int			ndims = list_length(by);
 	int			nparts = list_length(metric->parts);
+	char	  **filled = palloc(sizeof(char *) * nparts);
 
 	initStringInfo(&from);
 	initStringInfo(&values);
@@ -668,6 +714,7 @@ grouped_formula(const SsotMetric *metric, SsotMetricReading *reading, List *by, 
 	{
 		SsotMetric *part = ((SsotMetricPart *) list_nth(metric->parts, p))->metric;
 
+		filled[p] = psprintf("w.v%d", p + 1);
 		appendStringInfo(&from, "%sSELECT %s", p > 0 ? "\nUNION ALL\n" : "",
 						 dimension_list(ndims, "p.", false));
 		for (int q = 0; q < nparts; q++)
@@ -678,7 +725,7 @@ grouped_formula(const SsotMetric *metric, SsotMetricReading *reading, List *by, 
 	}
 	return ssot_sql("SELECT %sCAST(%s AS pg_catalog.numeric) AS value\n"
 					"FROM (SELECT %s%s\nFROM (%s) AS u\nGROUP BY %s) AS w",
-					dimension_list(ndims, "w.", true), fill_formula(metric, "w.v%d"),
+					dimension_list(ndims, "w.", true), ssot_metric_formula(metric, filled),
 					dimension_list(ndims, "u.", false), values.data, from.data,
 					dimension_list(ndims, "u.", false));
 }

@@ -59,8 +59,8 @@ ssot_scope_relation(const SsotScope *scope, int i)
 	return (SsotScopeRelation *) list_nth(scope->relations, i);
 }
 
-static SsotScopeRelation *
-add_relation(SsotScope *scope, const char *alias, Oid relid)
+SsotScopeRelation *
+ssot_scope_add(SsotScope *scope, const char *alias, Oid relid)
 {
 	SsotScopeRelation *relation = palloc0(sizeof(SsotScopeRelation));
 
@@ -77,7 +77,7 @@ ssot_scope_create(Oid relid)
 	SsotScope  *scope = palloc0(sizeof(SsotScope));
 
 	(void) ssot_entity_load(relid, false);
-	add_relation(scope, get_rel_name(relid), relid);
+	ssot_scope_add(scope, get_rel_name(relid), relid);
 	return scope;
 }
 
@@ -128,8 +128,8 @@ find_key(Relation rel, const char *name)
 	return ntables == 1 ? by_table : NULL;
 }
 
-static int
-find_alias(const SsotScope *scope, const char *alias)
+int
+ssot_scope_find(const SsotScope *scope, const char *alias)
 {
 	for (int i = 0; i < list_length(scope->relations); i++)
 		if (strcmp(ssot_scope_relation(scope, i)->alias, alias) == 0)
@@ -137,40 +137,72 @@ find_alias(const SsotScope *scope, const char *alias)
 	return -1;
 }
 
-/* Step from a relation along the foreign key called "name"; -1 if there is none. */
-static int
-step(Subject *subject, int from, const char *name)
+static SsotScopeKey *
+key_of(Relation rel, const ForeignKeyCacheInfo *info)
 {
-	SsotScope  *scope = subject->scope;
+	SsotScopeKey *key = palloc(sizeof(SsotScopeKey));
+
+	key->column = get_attname(RelationGetRelid(rel), info->conkey[0], false);
+	key->relid = info->confrelid;
+	key->target = get_attname(info->confrelid, info->confkey[0], false);
+	return key;
+}
+
+SsotScopeKey *
+ssot_scope_key(const SsotScope *scope, int from, const char *name)
+{
+	Relation	rel = table_open(ssot_scope_relation(scope, from)->relid, AccessShareLock);
+	ForeignKeyCacheInfo *info = find_key(rel, name);
+	SsotScopeKey *key = info == NULL ? NULL : key_of(rel, info);
+
+	table_close(rel, NoLock);
+	return key;
+}
+
+List *
+ssot_scope_self_keys(const SsotScope *scope, int from)
+{
+	Relation	rel = table_open(ssot_scope_relation(scope, from)->relid, AccessShareLock);
+	List	   *keys = NIL;
+	ListCell   *cell;
+
+	foreach(cell, RelationGetFKeyList(rel))
+	{
+		ForeignKeyCacheInfo *info = (ForeignKeyCacheInfo *) lfirst(cell);
+
+		if (info->nkeys == 1 && info->confrelid == RelationGetRelid(rel))
+			keys = lappend(keys, key_of(rel, info));
+	}
+	table_close(rel, NoLock);
+	return keys;
+}
+
+int
+ssot_scope_step(SsotScope *scope, int from, const char *name, const char *what)
+{
 	SsotScopeRelation *parent = ssot_scope_relation(scope, from);
 	const char *alias = from == 0 ? name : psprintf("%s.%s", parent->alias, name);
-	int			known = find_alias(scope, alias);
-	Relation	rel;
-	ForeignKeyCacheInfo *key;
+	int			known = ssot_scope_find(scope, alias);
+	SsotScopeKey *key;
 	SsotScopeRelation *relation;
 
 	if (known >= 0)
 		return known;
-	rel = table_open(parent->relid, AccessShareLock);
-	key = find_key(rel, name);
+	key = ssot_scope_key(scope, from, name);
 	if (key == NULL)
-	{
-		table_close(rel, NoLock);
 		return -1;
-	}
-	if (ssot_entity_load(key->confrelid, true) == NULL)
+	if (ssot_entity_load(key->relid, true) == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("%s reaches \"%s\", which is not a registered entity", subject->what,
-						ssot_relation_name(key->confrelid)),
+				 errmsg("%s reaches \"%s\", which is not a registered entity", what,
+						ssot_relation_name(key->relid)),
 				 errdetail("Nobody could tell later what it held at the time of a number."),
 				 errhint("Register it with ssot.register_entity.")));
-	relation = add_relation(scope, alias, key->confrelid);
+	relation = ssot_scope_add(scope, alias, key->relid);
 	relation->from = from;
-	relation->column = get_attname(parent->relid, key->conkey[0], false);
-	relation->target = get_attname(key->confrelid, key->confkey[0], false);
-	relation->up = parent->up || key->confrelid == parent->relid;
-	table_close(rel, NoLock);
+	relation->column = key->column;
+	relation->target = key->target;
+	relation->up = parent->up || key->relid == parent->relid;
 	return list_length(scope->relations) - 1;
 }
 
@@ -235,7 +267,7 @@ resolve_column(Subject *subject, ColumnRef *ref)
 
 		if (i == 0 && strcmp(name, ssot_scope_relation(scope, 0)->alias) == 0)
 			continue;
-		next = step(subject, at, name);
+		next = ssot_scope_step(scope, at, name, subject->what);
 		if (next < 0)
 		{
 			if (i == 0)
@@ -456,6 +488,39 @@ print(SsotScope *scope, Node *expression)
 	return deparse_expression(nest_mutator(expression, NULL), context, true, false);
 }
 
+/* The aggregate as printed SQL, its argument as a number: "name(CAST(x AS numeric))". */
+static char *
+print_aggregate(SsotScope *scope, const Aggref *aggregate, const char *name, const char *argument)
+{
+	return psprintf("pg_catalog.%s(%s)%s", name, argument,
+					aggregate->aggfilter == NULL ? "" :
+					psprintf(" FILTER (WHERE %s)", print(scope, (Node *) aggregate->aggfilter)));
+}
+
+/*
+ * Least, greatest and mean of many groups from those of each: what a hierarchy's
+ * roll-up asks. The mean of floating-point numbers is not exact, so it is not taken
+ * apart.
+ */
+static void
+find_merge(SsotScope *scope, const Aggref *aggregate, const char *name, SsotScoped *scoped)
+{
+	Node	   *argument = aggregate->args == NIL ? NULL :
+	(Node *) linitial_node(TargetEntry, aggregate->args)->expr;
+	Oid			type = argument == NULL ? InvalidOid : getBaseType(exprType(argument));
+
+	if (strcmp(name, "min") == 0 || strcmp(name, "max") == 0)
+		scoped->extreme = pstrdup(name);
+	else if (strcmp(name, "avg") == 0 &&
+			 (type == NUMERICOID || type == INT8OID || type == INT4OID || type == INT2OID))
+	{
+		char	   *number = psprintf("CAST(%s AS pg_catalog.numeric)", print(scope, argument));
+
+		scoped->mean_sum = print_aggregate(scope, aggregate, "sum", number);
+		scoped->mean_count = print_aggregate(scope, aggregate, "count", number);
+	}
+}
+
 /* Casts that do not change the number. */
 static Node *
 strip_casts(Node *node)
@@ -498,7 +563,10 @@ find_share(SsotScope *scope, Node *expression, SsotScoped *scoped)
 					 print(scope, argument));
 	}
 	else
+	{
+		find_merge(scope, aggregate, name, scoped);
 		return;
+	}
 	if (aggregate->aggfilter != NULL)
 		share = psprintf("CASE WHEN %s THEN %s ELSE 0::pg_catalog.numeric END",
 						 print(scope, (Node *) aggregate->aggfilter), share);

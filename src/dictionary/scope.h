@@ -22,7 +22,24 @@ typedef struct SsotScopeRelation
 	char	   *target;			/* the column that it refers to */
 	bool		up;				/* a foreign key to oneself, or through one: a
 								 * step up a hierarchy */
+
+	/*
+	 * The ancestors of what "column" refers to, at a level of a hierarchy
+	 * (hierarchy.c)
+	 */
+	char	   *parent;			/* the foreign key of relid to itself, or NULL */
+	int			level;			/* from 1, that of the roots */
+	const char *called;			/* alias of the relation whose ancestors they
+								 * are */
 } SsotScopeRelation;
+
+/* A foreign key of one column. */
+typedef struct SsotScopeKey
+{
+	char	   *column;
+	Oid			relid;			/* what it refers to */
+	char	   *target;			/* the column there */
+} SsotScopeKey;
 
 typedef struct SsotScope
 {
@@ -50,6 +67,10 @@ typedef struct SsotScoped
 								 * NULL */
 	List	   *added_columns;	/* what that reads */
 	bool		counts;			/* count(...), whose rows weigh 1 each */
+	char	   *extreme;		/* "min" or "max", if that is all it is */
+	char	   *mean_sum;		/* an average's sum and count, if they give it
+								 * exactly */
+	char	   *mean_count;
 } SsotScoped;
 
 /* What an expression is for. */
@@ -76,5 +97,20 @@ extern SsotScoped *ssot_scope_expression(SsotScope *scope, const char *text,
 extern bool ssot_scope_has_column(const SsotScope *scope, const char *name);
 
 extern SsotScopeRelation *ssot_scope_relation(const SsotScope *scope, int i);
+
+/* A new relation at the end of the scope; the caller fills in how it is reached. */
+extern SsotScopeRelation *ssot_scope_add(SsotScope *scope, const char *alias, Oid relid);
+
+/* The relation of this alias, or -1. */
+extern int	ssot_scope_find(const SsotScope *scope, const char *alias);
+
+/* The foreign key of relation "from" that a name means (see ssot_scope_expression);
+ * NULL if there is none, or several. And step along it: the relation reached; -1 if
+ * there is none; error, naming "what", if that is no entity. */
+extern SsotScopeKey *ssot_scope_key(const SsotScope *scope, int from, const char *name);
+extern int	ssot_scope_step(SsotScope *scope, int from, const char *name, const char *what);
+
+/* The foreign keys of relation "from" to itself (SsotScopeKey). */
+extern List *ssot_scope_self_keys(const SsotScope *scope, int from);
 
 #endif							/* SSOT_SCOPE_H */
