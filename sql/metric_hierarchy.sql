@@ -136,16 +136,18 @@ SELECT ssot.create_metric('mh shortest', from_entity => 'mh.deal', measure => 'm
 SELECT ssot.create_metric('mh mean', from_entity => 'mh.deal', measure => $$avg(days) FILTER (WHERE stage <> 'won')$$);
 SELECT ssot.create_metric('mh won', from_entity => 'mh.deal', measure => $$count(*) FILTER (WHERE stage = 'won')$$);
 SELECT ssot.create_metric('mh all', from_entity => 'mh.deal', measure => 'count(*)');
+SELECT ssot.create_metric('mh stages', from_entity => 'mh.deal', measure => 'count(DISTINCT stage)');
 SELECT ssot.create_metric('mh win rate', kind => 'ratio', numerator => 'mh won', denominator => 'mh all');
 SELECT ssot.create_metric('mh odd', kind => 'derived', expression => '"mh win rate" * 100 + "mh mean" / 1000');
 SELECT l.node, l.value AS longest, s.value AS shortest, round(m.value, 4) AS mean, w.own AS own_won, w.value AS won, round(r.value, 4) AS rate,
-       round(o.value, 4) AS odd
+       round(o.value, 4) AS odd, g.own AS own_stages, g.value AS stages
 FROM mh.named('mh longest', 'account.parent') WITH ORDINALITY AS l (node, level, own, value, place)
 JOIN mh.named('mh shortest', 'account.parent') AS s USING (node)
 JOIN mh.named('mh mean', 'account.parent') AS m USING (node)
 JOIN mh.named('mh won', 'account.parent') AS w USING (node)
 JOIN mh.named('mh win rate', 'account.parent') AS r USING (node)
 JOIN mh.named('mh odd', 'account.parent') AS o USING (node)
+JOIN mh.named('mh stages', 'account.parent') AS g USING (node)
 ORDER BY l.place;
 SELECT avg(days) = (SELECT value FROM mh.named('mh mean', 'account.parent') WHERE node = 'Acme') AS mean_is_exact
 FROM mh.deal AS d JOIN mh.account AS a USING (account_id) WHERE d.stage <> 'won' AND a.name ~ 'Acme|Lab';
@@ -313,6 +315,7 @@ SELECT ssot.create_metric('mh sum', from_entity => 'mh.fact', measure => 'sum(v)
     dimensions => '{"first": {"hierarchy": "node", "level": 1}, "third": {"hierarchy": "node", "level": 3}}');
 SELECT ssot.create_metric('mh count', from_entity => 'mh.fact', measure => 'count(v)', filter => 'v > 0 OR v IS NULL');
 SELECT ssot.create_metric('mh least', from_entity => 'mh.fact', measure => 'min(v)');
+SELECT ssot.create_metric('mh different', from_entity => 'mh.fact', measure => 'count(DISTINCT v::int / 20) FILTER (WHERE v < 600)');
 SELECT ssot.create_metric('mh average', from_entity => 'mh.fact', measure => 'avg(v)');
 SELECT level, own, value FROM ssot.metric_rollup('mh weight', 'parent') WHERE id IN ('1', '500', '1000') ORDER BY level;
 SELECT third, value FROM metrics."mh weight_by_third" WHERE third <= 5 ORDER BY 1;
@@ -326,15 +329,19 @@ CREATE TEMP TABLE climb AS
 ANALYZE climb;
 SELECT count(*) AS nodes, max(level) AS depth, count(*) FILTER (WHERE level = 1) AS roots FROM climb WHERE steps = 0;
 CREATE TEMP TABLE naive AS
-    SELECT c.at::text AS id, sum(f.v) AS sum, count(f.v) FILTER (WHERE f.v > 0 OR f.v IS NULL) AS count, min(f.v) AS least, avg(f.v) AS average
+    SELECT c.at::text AS id, sum(f.v) AS sum, count(f.v) FILTER (WHERE f.v > 0 OR f.v IS NULL) AS count, min(f.v) AS least, avg(f.v) AS average,
+           count(DISTINCT f.v::int / 20) FILTER (WHERE f.v < 600) AS different
     FROM climb AS c LEFT JOIN mh.fact AS f ON f.node_id = c.node GROUP BY c.at
-    UNION ALL SELECT NULL, sum(f.v), count(f.v) FILTER (WHERE f.v > 0 OR f.v IS NULL), min(f.v), avg(f.v) FROM mh.fact AS f WHERE f.node_id IS NULL;
+    UNION ALL SELECT NULL, sum(f.v), count(f.v) FILTER (WHERE f.v > 0 OR f.v IS NULL), min(f.v), avg(f.v),
+           count(DISTINCT f.v::int / 20) FILTER (WHERE f.v < 600) FROM mh.fact AS f WHERE f.node_id IS NULL;
 SELECT count(*) AS compared, count(*) FILTER (WHERE r.value IS DISTINCT FROM coalesce(n.sum, 0)) AS wrong
 FROM naive AS n FULL JOIN ssot.metric_rollup('mh sum', 'node') AS r ON coalesce(r.id, '') = coalesce(n.id, '');
 SELECT count(*) AS compared, count(*) FILTER (WHERE r.value IS DISTINCT FROM n.count) AS wrong
 FROM naive AS n FULL JOIN ssot.metric_rollup('mh count', 'node') AS r ON coalesce(r.id, '') = coalesce(n.id, '');
 SELECT count(*) AS compared, count(*) FILTER (WHERE r.value IS DISTINCT FROM n.least) AS wrong
 FROM naive AS n FULL JOIN ssot.metric_rollup('mh least', 'node') AS r ON coalesce(r.id, '') = coalesce(n.id, '');
+SELECT count(*) AS compared, count(*) FILTER (WHERE r.value IS DISTINCT FROM n.different) AS wrong
+FROM naive AS n FULL JOIN ssot.metric_rollup('mh different', 'node') AS r ON coalesce(r.id, '') = coalesce(n.id, '');
 SELECT count(*) AS compared, count(*) FILTER (WHERE r.value::text IS DISTINCT FROM n.average::text) AS wrong
 FROM naive AS n FULL JOIN ssot.metric_rollup('mh average', 'node') AS r ON coalesce(r.id, '') = coalesce(n.id, '');
 SELECT count(*) AS compared,
@@ -361,6 +368,16 @@ SELECT count(*) AS compared, count(*) FILTER (WHERE r.level IS NULL) > 100 AS ro
        count(*) FILTER (WHERE r.value IS DISTINCT FROM n.v OR coalesce(r.level, 0) <> n.level) AS wrong
 FROM (SELECT array_agg(t.i) AS ids, array_agg(t.p) AS ps, array_agg(t.v) AS vs FROM tangle AS t) AS x,
      ssot.roll_up(x.ids, x.ps, NULL, x.ids, x.vs, 'sum') AS r JOIN naive AS n ON n.top = r.node;
+WITH RECURSIVE reach (top, node) AS (
+    SELECT t.i, t.i FROM tangle AS t UNION SELECT r.top, t.i FROM reach AS r JOIN tangle AS t ON t.p = r.node),
+fact AS (SELECT t.i AS node, nullif(k, 3) AS k FROM tangle AS t, LATERAL (VALUES (t.i % 7), (t.i * t.i % 11), (t.i / 50)) AS k (k)),
+naive AS (SELECT r.top, count(DISTINCT f.k) AS k, count(DISTINCT f.k) FILTER (WHERE f.node = r.top) AS own
+          FROM reach AS r JOIN fact AS f USING (node) GROUP BY r.top)
+SELECT count(*) AS compared, count(DISTINCT r.value) > 8 AS various, count(*) FILTER (WHERE r.value <> n.k OR r.own <> n.own) AS wrong
+FROM (SELECT array_agg(t.i) AS ids, array_agg(t.p) AS ps FROM tangle AS t) AS x,
+     (SELECT array_agg(f.node) AS nodes, array_agg(f.k::numeric) AS ks FROM fact AS f) AS y,
+     ssot.roll_up(x.ids, x.ps, NULL, y.nodes, y.ks, 'distinct') AS r JOIN naive AS n ON n.top = r.node;
+SELECT * FROM ssot.roll_up('{1}'::int[], '{NULL}', NULL, '{1,1,2,NULL,NULL,1}', '{5,5,6,6,7,NULL}', 'distinct');
 -- levels: as the naive query has them, and adding up to the whole
 SELECT l.level, sum(l.wrong) AS wrong, sum(l.total) = (SELECT value FROM metrics."mh sum") AS adds_up
 FROM (SELECT 1 AS level, coalesce(m.value, 0) AS total, (m.value IS DISTINCT FROM n.value)::int AS wrong

@@ -16,8 +16,9 @@
  *		CROSS JOIN LATERAL ROWS FROM (
  *		    ssot.roll_up(x.ids, x.parents, x.shown, y1.nodes, y1.values, 'sum')) AS r (node1, ...)
  *
- * Sums and counts are added, the least and the greatest chosen, and a mean is the sum
- * divided by the count; other aggregates cannot be had from those of parts. A metric
+ * Sums and counts are added, the least and the greatest chosen, a mean is the sum
+ * divided by the count, and different things are counted by where they lie; other
+ * aggregates cannot be had from those of parts. A metric
  * from other metrics is its formula over their rolled-up values. Each such aggregate is
  * a call of ssot.roll_up, all over the same arrays: their rows lie side by side.
  */
@@ -108,48 +109,85 @@ tree_arrays(Rollup *rollup)
 
 /* ---- one aggregate -------------------------------------------------------- */
 
+/* The rows that count, with the node that each refers to: "FROM ... WHERE ...", and
+ * *node as SQL. */
+static char *
+rows_of(const Rollup *rollup, const SsotMetric *metric, SsotMetricReading *reading, char **node)
+{
+	SsotScopeRelation *hierarchy = ssot_scope_relation(metric->scope, reach(rollup, metric));
+	SsotScopeColumn *column = palloc(sizeof(SsotScopeColumn));
+	List	   *columns = ssot_metric_columns(metric, NIL, rollup->question.slices);
+	char	   *conditions = ssot_metric_conditions(metric, reading, rollup->question.slices, false);
+
+	column->relation = hierarchy->from;
+	column->name = hierarchy->column;
+	*node = ssot_sql("CAST(%I.%I AS %s)", ssot_scope_relation(metric->scope, hierarchy->from)->alias,
+					 column->name, ssot_hierarchy_id_type(hierarchy));
+	return ssot_sql("FROM %s%s%s%s%s", ssot_metric_from(metric, reading, lappend(columns, column)),
+					conditions != NULL || metric->filter != NULL ? "\nWHERE " : "",
+					conditions != NULL ? conditions : "",
+					conditions != NULL && metric->filter != NULL ? " AND " : "",
+					metric->filter != NULL ? psprintf("(%s)", metric->filter->sql) : "");
+}
+
+/* Golden records that are the hierarchy themselves: one per node. */
+static bool
+is_one_per_node(const Rollup *rollup, const SsotMetric *metric)
+{
+	SsotScopeRelation *hierarchy = ssot_scope_relation(metric->scope, reach(rollup, metric));
+
+	return hierarchy->from == 0 && rollup->question.reading.mode != SSOT_METRIC_SYSTEM &&
+		hierarchy->relid == ssot_scope_relation(metric->scope, 0)->relid;
+}
+
 /*
  * The value of each node by itself: (node, value).
  *
  * SELECT deal.account_id AS node, sum(amount) AS value FROM ... WHERE ... GROUP BY 1
  *
- * Golden records that are the hierarchy themselves are one per node, so that a sum's
- * shares need no grouping: ssot.roll_up adds them up in any case.
+ * Where rows are one per node, a sum's shares need no grouping: ssot.roll_up adds them
+ * up in any case.
  */
 static char *
 by_node(const Rollup *rollup, const SsotMetric *metric, SsotMetricReading *reading,
 		const char *aggregate, const char *share)
 {
-	SsotScopeRelation *hierarchy = ssot_scope_relation(metric->scope, reach(rollup, metric));
-	SsotScopeRelation *from = ssot_scope_relation(metric->scope, hierarchy->from);
-	SsotScopeColumn *node = palloc(sizeof(SsotScopeColumn));
-	List	   *columns = ssot_metric_columns(metric, NIL, rollup->question.slices);
-	char	   *conditions = ssot_metric_conditions(metric, reading, rollup->question.slices, false);
-	bool		single = share != NULL && hierarchy->from == 0 && reading->mode != SSOT_METRIC_SYSTEM &&
-	hierarchy->relid == from->relid;
+	bool		single = share != NULL && is_one_per_node(rollup, metric);
+	char	   *node;
+	char	   *rows = rows_of(rollup, metric, reading, &node);
 
-	node->relation = hierarchy->from;
-	node->name = hierarchy->column;
-	return ssot_sql("SELECT CAST(%I.%I AS %s) AS node, CAST(%s AS pg_catalog.numeric) AS value\nFROM %s%s%s%s%s%s",
-					from->alias, node->name, ssot_hierarchy_id_type(hierarchy), single ? share : aggregate,
-					ssot_metric_from(metric, reading, lappend(columns, node)),
-					conditions != NULL || metric->filter != NULL ? "\nWHERE " : "",
-					conditions != NULL ? conditions : "",
-					conditions != NULL && metric->filter != NULL ? " AND " : "",
-					metric->filter != NULL ? psprintf("(%s)", metric->filter->sql) : "",
-					single ? "" : "\nGROUP BY 1");
+	return ssot_sql("SELECT %s AS node, CAST(%s AS pg_catalog.numeric) AS value\n%s%s", node,
+					single ? share : aggregate, rows, single ? "" : "\nGROUP BY 1");
+}
+
+/*
+ * What different things each node has: (node, number of the thing).
+ *
+ * SELECT d.node, CASE WHEN d.thing IS NOT NULL THEN dense_rank() OVER (ORDER BY d.thing) END
+ * FROM (SELECT DISTINCT deal.account_id AS node, owner AS thing FROM ... WHERE ...) AS d
+ */
+static char *
+things_by_node(const Rollup *rollup, const SsotMetric *metric, SsotMetricReading *reading)
+{
+	char	   *node;
+	char	   *rows = rows_of(rollup, metric, reading, &node);
+
+	return ssot_sql("SELECT d.node, CAST(CASE WHEN d.thing IS NOT NULL THEN"
+					" pg_catalog.dense_rank() OVER (ORDER BY d.thing) END AS pg_catalog.numeric) AS value\n"
+					"FROM (SELECT DISTINCT %s AS node, %s AS thing\n%s) AS d",
+					node, metric->measure->different, rows);
 }
 
 /* Add a call of ssot.roll_up; its number. */
 static int
-add_call(Rollup *rollup, const SsotMetric *metric, const char *aggregate, const char *share, const char *how)
+add_call(Rollup *rollup, const char *values, const char *how)
 {
 	int			n = ++rollup->n;
 
 	ssot_sql_append(&rollup->sources,
 					"\nCROSS JOIN (SELECT pg_catalog.array_agg(q.node) AS nodes,"
 					" pg_catalog.array_agg(q.value) AS values\nFROM (%s) AS q) AS y%d",
-					by_node(rollup, metric, &rollup->question.reading, aggregate, share), n);
+					values, n);
 	ssot_sql_append(&rollup->calls, "%sssot.roll_up(x.ids, x.parents, x.shown, y%d.nodes, y%d.values, %L)",
 					n > 1 ? ",\n" : "", n, n, how);
 	ssot_sql_append(&rollup->names, "%snode%d, parent%d, level%d, used%d, own%d, value%d",
@@ -164,7 +202,7 @@ refuse_measure(const SsotMetric *metric)
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("metric \"%s\" cannot be rolled up along a hierarchy", metric->name),
 			 errdetail("Its measure, %s, of a parent does not follow from those of its children.", metric->measure->sql),
-			 errhint("A sum, count, min or max can be, an avg of exact numbers, and what is computed from such metrics; "
+			 errhint("A sum, count, count(DISTINCT ...), min or max can be, an avg of exact numbers, and what is computed from such metrics; "
 					 "or declare a dimension of one level: {\"hierarchy\": ..., \"level\": 1}.")));
 }
 
@@ -179,23 +217,28 @@ static Value
 value_of_rows(Rollup *rollup, const SsotMetric *metric)
 {
 	const SsotScoped *measure = metric->measure;
+	SsotMetricReading *reading = &rollup->question.reading;
 	Value		value;
 
 	if (measure->mean_sum != NULL)
 	{
-		int			sum = add_call(rollup, metric, measure->mean_sum, NULL, "sum");
-		int			count = add_call(rollup, metric, measure->mean_count, NULL, "sum");
+		int			sum = add_call(rollup, by_node(rollup, metric, reading, measure->mean_sum, NULL), "sum");
+		int			count = add_call(rollup, by_node(rollup, metric, reading, measure->mean_count, NULL), "sum");
 
 		value.own = psprintf("r.own%d / nullif(r.own%d, 0)", sum, count);
 		value.whole = psprintf("r.value%d / nullif(r.value%d, 0)", sum, count);
 	}
-	else if (measure->added != NULL || measure->extreme != NULL)
+	else if (measure->added != NULL || measure->extreme != NULL || measure->different != NULL)
 	{
-		int			n = add_call(rollup, metric, measure->sql, measure->added,
+		bool		counts = measure->counts || measure->different != NULL;
+		int			n = add_call(rollup,
+								 measure->different != NULL ? things_by_node(rollup, metric, reading) :
+								 by_node(rollup, metric, reading, measure->sql, measure->added),
+								 measure->different != NULL ? "distinct" :
 								 measure->added != NULL ? "sum" : measure->extreme);
 
-		value.own = psprintf(measure->counts ? "coalesce(r.own%d, 0)" : "r.own%d", n);
-		value.whole = psprintf(measure->counts ? "coalesce(r.value%d, 0)" : "r.value%d", n);
+		value.own = psprintf(counts ? "coalesce(r.own%d, 0)" : "r.own%d", n);
+		value.whole = psprintf(counts ? "coalesce(r.value%d, 0)" : "r.value%d", n);
 	}
 	else
 		refuse_measure(metric);

@@ -521,6 +521,18 @@ find_merge(SsotScope *scope, const Aggref *aggregate, const char *name, SsotScop
 	}
 }
 
+static void
+find_different(SsotScope *scope, const Aggref *aggregate, const char *name, SsotScoped *scoped)
+{
+	char	   *argument;
+
+	if (strcmp(name, "count") != 0 || list_length(aggregate->args) != 1)
+		return;
+	argument = print(scope, (Node *) linitial_node(TargetEntry, aggregate->args)->expr);
+	scoped->different = aggregate->aggfilter == NULL ? argument :
+		psprintf("CASE WHEN %s THEN %s END", print(scope, (Node *) aggregate->aggfilter), argument);
+}
+
 /* Casts that do not change the number. */
 static Node *
 strip_casts(Node *node)
@@ -548,9 +560,14 @@ find_share(SsotScope *scope, Node *expression, SsotScoped *scoped)
 		return;
 	aggregate = (Aggref *) node;
 	name = get_func_name(aggregate->aggfnoid);
-	if (aggregate->aggdistinct != NIL || aggregate->aggkind != AGGKIND_NORMAL ||
+	if (aggregate->aggkind != AGGKIND_NORMAL ||
 		get_func_namespace(aggregate->aggfnoid) != PG_CATALOG_NAMESPACE)
 		return;
+	if (aggregate->aggdistinct != NIL)
+	{
+		find_different(scope, aggregate, name, scoped);
+		return;
+	}
 	argument = aggregate->args == NIL ? NULL :
 		(Node *) linitial_node(TargetEntry, aggregate->args)->expr;
 	if (strcmp(name, "sum") == 0)

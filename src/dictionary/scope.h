@@ -71,6 +71,9 @@ typedef struct SsotScoped
 	char	   *mean_sum;		/* an average's sum and count, if they give it
 								 * exactly */
 	char	   *mean_count;
+	char	   *different;		/* what a count(DISTINCT ...) counts, if that
+								 * is all it is: NULL per row for what it does
+								 * not */
 } SsotScoped;
 
 /* What an expression is for. */

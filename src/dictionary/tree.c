@@ -142,6 +142,149 @@ ssot_tree_roll_up(const SsotTree *tree, Numeric *values, SsotTreeMerge merge)
 	pfree(done);
 }
 
+/* ---- counting different things ------------------------------------------- */
+
+/* Pairs by node: those of node i are at first[i] .. first[i + 1] - 1. */
+typedef struct Pairs
+{
+	int		   *first;
+	int		   *thing;
+} Pairs;
+
+static Pairs
+sort_by_node(const SsotTree *tree, int n, const int *node, const int *thing)
+{
+	Pairs		pairs = {array_of(tree->n + 1, sizeof(int)), array_of(n, sizeof(int))};
+	int		   *next = array_of(tree->n + 1, sizeof(int));
+
+	for (int i = 0; i < n; i++)
+		pairs.first[node[i] + 1]++;
+	for (int i = 0; i < tree->n; i++)
+		pairs.first[i + 1] += pairs.first[i];
+	memcpy(next, pairs.first, sizeof(int) * (tree->n + 1));
+	for (int i = 0; i < n; i++)
+		pairs.thing[next[node[i]]++] = thing[i];
+	pfree(next);
+	return pairs;
+}
+
+/*
+ * A tree without circles that has the same nodes below each: of a circle one node
+ * stands for all, and the others are its children. In *stand: who stands for a node.
+ */
+static int *
+open_circles(const SsotTree *tree, int *stand)
+{
+	int		   *parent = array_of(tree->n, sizeof(int));
+	bool	   *done = array_of(tree->n, sizeof(bool));
+
+	memcpy(parent, tree->parent, sizeof(int) * tree->n);
+	for (int i = 0; i < tree->n; i++)
+		stand[i] = i;
+	for (int first = next_circle(tree, done, 0); first >= 0; first = next_circle(tree, done, first))
+	{
+		for (int node = first; !done[node]; node = tree->parent[node])
+		{
+			done[node] = true;
+			stand[node] = first;
+			parent[node] = node == first ? -1 : first;
+		}
+	}
+	pfree(done);
+	return parent;
+}
+
+/* What is being counted along the way down a tree. */
+typedef struct Count
+{
+	const int  *parent;
+	const int  *place;			/* of a node, in the order of the way */
+	int		   *last;			/* by thing: the last node where it lay, or -1 */
+	int		   *path;			/* from the root to the node that is visited */
+	int			depth;
+	int64	   *gain;			/* by node */
+} Count;
+
+/* The last node of the path that is not after another, visited before: where their
+ * ways part. -1: they have no root in common. */
+static int
+parting(const Count *c, int before)
+{
+	int			low = 0;
+	int			high = c->depth;
+
+	while (low < high)
+	{
+		int			middle = (low + high) / 2;
+
+		if (c->place[c->path[middle]] <= c->place[before])
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low == 0 ? -1 : c->path[low - 1];
+}
+
+static void
+visit(Count *c, int node, const int *things, int n, int64 *own)
+{
+	while (c->depth > 0 && c->path[c->depth - 1] != c->parent[node])
+		c->depth--;
+	c->path[c->depth++] = node;
+	for (int i = 0; i < n; i++)
+	{
+		int			before = c->last[things[i]];
+		int			at;
+
+		if (before == node)
+			continue;
+		own[node]++;
+		c->gain[node]++;
+		at = before < 0 ? -1 : parting(c, before);
+		if (at >= 0)
+			c->gain[at]--;
+		c->last[things[i]] = node;
+	}
+}
+
+/*
+ * On the way down a tree, a thing that is met again was met before under all nodes from
+ * the root to where the ways to both places part. So it counts for each place, and
+ * there once less; sums of that from below count each thing once.
+ */
+void
+ssot_tree_count(const SsotTree *tree, const int *downward, int n, const int *node, const int *thing,
+				int nthings, int64 *own, int64 *whole)
+{
+	Pairs		pairs = sort_by_node(tree, n, node, thing);
+	int		   *stand = array_of(tree->n, sizeof(int));
+	int		   *parent = open_circles(tree, stand);
+	SsotTree   *opened = tree->nupward == tree->n ? NULL : ssot_tree_build(tree->n, parent);
+	const int  *order = opened == NULL ? downward : ssot_tree_downward(opened, downward);
+	int		   *place = array_of(tree->n, sizeof(int));
+	Count		c = {
+		.parent = parent,.place = place,.last = array_of(nthings, sizeof(int)),
+		.path = array_of(tree->n, sizeof(int)),.gain = whole
+	};
+
+	memset(c.last, 0xff, sizeof(int) * nthings);
+	memset(whole, 0, sizeof(int64) * tree->n);
+	for (int i = 0; i < tree->n; i++)
+	{
+		place[order[i]] = i;
+		breathe(i);
+		visit(&c, order[i], pairs.thing + pairs.first[order[i]],
+			  pairs.first[order[i] + 1] - pairs.first[order[i]], own);
+	}
+	for (int i = tree->n - 1; i >= 0; i--)
+		if (parent[order[i]] >= 0)
+			whole[parent[order[i]]] += whole[order[i]];
+	for (int i = 0; i < tree->n; i++)
+		whole[i] = whole[stand[i]];
+}
+
+/* ---- marks and order ------------------------------------------------------ */
+
 void
 ssot_tree_mark_up(const SsotTree *tree, bool *marks)
 {

@@ -38,6 +38,14 @@ typedef Numeric (*SsotTreeMerge) (Numeric a, Numeric b);
  */
 extern void ssot_tree_roll_up(const SsotTree *tree, Numeric *values, SsotTreeMerge merge);
 
+/*
+ * Things that lie on nodes: thing t[i], a number from 0, lies on node[i], maybe twice.
+ * own (zeros): how many different ones lie on each node; whole: on it or below it.
+ * downward: as ssot_tree_downward gives it.
+ */
+extern void ssot_tree_count(const SsotTree *tree, const int *downward, int n, const int *node,
+							const int *thing, int nthings, int64 *own, int64 *whole);
+
 /* marks: does it hold for a node, or for any below it? */
 extern void ssot_tree_mark_up(const SsotTree *tree, bool *marks);
 

@@ -7,60 +7,28 @@
  * arrays; the functions are pure. A recursive query over a million nodes hashes or
  * reads the table once per level, and carries each value to each ancestor: on the data
  * of test/bench/hierarchy.sh some fifty times what this takes.
- *
- * An id is looked up by its type's own equality; integers, which most ids are, by their
- * value.
  */
 #include "postgres.h"
 
 #include "ssot.h"
 #include "dictionary/tree.h"
+#include "dictionary/tree_ids.h"
 
-#include "catalog/pg_type.h"
-#include "common/hashfn.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/typcache.h"
 
 PG_FUNCTION_INFO_V1(ssot_ancestors);
 PG_FUNCTION_INFO_V1(ssot_roll_up);
 
-/* An array taken apart. */
-typedef struct Elements
-{
-	Oid			type;
-	int			n;
-	Datum	   *values;
-	bool	   *nulls;
-} Elements;
-
-/*
- * Node numbers by id. Integers that lie close together, as those of an identity column
- * do, are places of a table; others are looked up by open addressing, in a table filled
- * to at most a half.
- */
-typedef struct Numbers
-{
-	TypeCacheEntry *type;
-	bool		is_integer;
-	bool		is_dense;
-	int64		first;			/* dense: the least id, at the table's first
-								 * place */
-	const Datum *ids;			/* by number */
-	uint32	   *hashes;			/* by number; not dense */
-	int		   *slots;			/* -1: free */
-	uint64		size;			/* of the table; not dense: a power of two */
-} Numbers;
-
 /* ---- arguments ------------------------------------------------------------ */
 
-static Elements
+static SsotElements
 elements_of(FunctionCallInfo fcinfo, int arg)
 {
-	Elements	e = {0};
+	SsotElements e = {0};
 	ArrayType  *array;
 	int16		length;
 	bool		by_value;
@@ -81,7 +49,7 @@ elements_of(FunctionCallInfo fcinfo, int arg)
 }
 
 static void
-require_equal_length(const Elements *a, const Elements *b, const char *what)
+require_equal_length(const SsotElements *a, const SsotElements *b, const char *what)
 {
 	if (a->n != b->n)
 		ereport(ERROR,
@@ -90,179 +58,14 @@ require_equal_length(const Elements *a, const Elements *b, const char *what)
 				 errhint("Gather them with array_agg from the same rows.")));
 }
 
-/* ---- node numbers --------------------------------------------------------- */
-
-static uint32
-hash_of(const Numbers *numbers, Datum id)
-{
-	if (numbers->is_integer)
-		return murmurhash32((uint32) id ^ murmurhash32((uint32) ((uint64) id >> 32)));
-	return DatumGetUInt32(FunctionCall1Coll(&numbers->type->hash_proc_finfo,
-											numbers->type->typcollation, id));
-}
-
-static bool
-is_same(const Numbers *numbers, Datum a, Datum b)
-{
-	if (numbers->is_integer)
-		return a == b;
-	return DatumGetBool(FunctionCall2Coll(&numbers->type->eq_opr_finfo,
-										  numbers->type->typcollation, a, b));
-}
-
-/* The slot of an id, or the free one where it belongs. */
-static uint32
-slot_of(const Numbers *numbers, Datum id, uint32 hash)
-{
-	uint32		slot = hash & (numbers->size - 1);
-
-	for (;; slot = (slot + 1) & (numbers->size - 1))
-	{
-		int			node = numbers->slots[slot];
-
-		if (node < 0 || (numbers->hashes[node] == hash && is_same(numbers, numbers->ids[node], id)))
-			return slot;
-	}
-}
-
-static int
-number_of(const Numbers *numbers, Datum id, bool isnull)
-{
-	if (isnull)
-		return -1;
-	if (numbers->is_dense)
-	{
-		uint64		place = (uint64) id - (uint64) numbers->first;
-
-		return place < numbers->size ? numbers->slots[place] : -1;
-	}
-	return numbers->slots[slot_of(numbers, id, hash_of(numbers, id))];
-}
-
-static void
-refuse_id(const char *problem, const char *hint)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_EXCEPTION),
-			 errmsg("%s", problem),
-			 errhint("%s", hint)));
-}
-
-/* Integers of which the table would be no larger than a sparse one. */
-static void
-find_range(Numbers *numbers, const Elements *ids)
-{
-	int64		least = PG_INT64_MAX;
-	int64		greatest = PG_INT64_MIN;
-	uint64		size;
-
-	for (int i = 0; i < ids->n; i++)
-	{
-		if (ids->nulls[i])
-			continue;
-		least = Min(least, (int64) ids->values[i]);
-		greatest = Max(greatest, (int64) ids->values[i]);
-	}
-	size = (uint64) greatest - (uint64) least + 1;
-	numbers->is_dense = ids->n > 0 && size - 1 < 4 * (uint64) ids->n;
-	numbers->first = least;
-	numbers->size = size;
-}
-
-static void
-make_table(Numbers *numbers, const Elements *ids)
-{
-	numbers->is_integer = ids->type == INT8OID || ids->type == INT4OID || ids->type == INT2OID;
-	if (numbers->is_integer)
-		find_range(numbers, ids);
-	if (!numbers->is_dense)
-	{
-		for (numbers->size = 16; numbers->size < 2 * (uint64) ids->n;)
-			numbers->size *= 2;
-		numbers->hashes = palloc_extended(Max(ids->n, 1) * sizeof(uint32), MCXT_ALLOC_HUGE);
-	}
-	numbers->slots = palloc_extended(numbers->size * sizeof(int), MCXT_ALLOC_HUGE);
-	memset(numbers->slots, 0xff, numbers->size * sizeof(int));
-}
-
-/* The place of a new id. */
-static uint64
-place_of(Numbers *numbers, int i)
-{
-	if (numbers->is_dense)
-		return (uint64) numbers->ids[i] - (uint64) numbers->first;
-	numbers->hashes[i] = hash_of(numbers, numbers->ids[i]);
-	return slot_of(numbers, numbers->ids[i], numbers->hashes[i]);
-}
-
-static Numbers *
-number_ids(const Elements *ids)
-{
-	Numbers    *numbers = palloc0(sizeof(Numbers));
-
-	numbers->type = lookup_type_cache(ids->type, TYPECACHE_HASH_PROC_FINFO | TYPECACHE_EQ_OPR_FINFO |
-									  TYPECACHE_CMP_PROC_FINFO);
-	if (!OidIsValid(numbers->type->hash_proc) || !OidIsValid(numbers->type->eq_opr))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FUNCTION),
-				 errmsg("ids of type %s cannot be hashed", format_type_be(ids->type)),
-				 errhint("Give them as text.")));
-	numbers->ids = ids->values;
-	make_table(numbers, ids);
-	for (int i = 0; i < ids->n; i++)
-	{
-		uint64		place;
-
-		if ((i & 0xffff) == 0)
-			CHECK_FOR_INTERRUPTS();
-		if (ids->nulls[i])
-			refuse_id("an id of a hierarchy is null", "Gather the ids from a column that is NOT NULL.");
-		place = place_of(numbers, i);
-		if (numbers->slots[place] >= 0)
-			refuse_id("an id of a hierarchy is there twice", "Gather the ids from a column that is unique.");
-		numbers->slots[place] = i;
-	}
-	return numbers;
-}
-
-static int
-by_id(const void *a, const void *b, void *arg)
-{
-	const Numbers *numbers = (const Numbers *) arg;
-	Datum		left = numbers->ids[*(const int *) a];
-	Datum		right = numbers->ids[*(const int *) b];
-
-	return DatumGetInt32(FunctionCall2Coll(&numbers->type->cmp_proc_finfo, numbers->type->typcollation,
-										   left, right));
-}
-
-/* Node numbers in the order of ids; as they came, where the type has no order. */
-static int *
-sorted_by_id(const Numbers *numbers, int n)
-{
-	int		   *sorted = palloc_extended(Max(n, 1) * sizeof(int), MCXT_ALLOC_HUGE);
-	int			filled = 0;
-
-	for (uint64 place = 0; numbers->is_dense && place < numbers->size; place++)
-		if (numbers->slots[place] >= 0)
-			sorted[filled++] = numbers->slots[place];
-	if (numbers->is_dense)
-		return sorted;
-	for (int i = 0; i < n; i++)
-		sorted[i] = i;
-	if (OidIsValid(numbers->type->cmp_proc))
-		qsort_arg(sorted, n, sizeof(int), by_id, unconstify(Numbers *, numbers));
-	return sorted;
-}
-
 /* A parent that is not among the ids is none: its child is a root. */
 static SsotTree *
-tree_of(const Numbers *numbers, const Elements *ids, const Elements *parents)
+tree_of(const SsotNumbers *numbers, const SsotElements *ids, const SsotElements *parents)
 {
 	int		   *parent = palloc_extended(Max(ids->n, 1) * sizeof(int), MCXT_ALLOC_HUGE);
 
 	for (int i = 0; i < ids->n; i++)
-		parent[i] = number_of(numbers, parents->values[i], parents->nulls[i]);
+		parent[i] = ssot_number_of(numbers, parents->values[i], parents->nulls[i]);
 	return ssot_tree_build(ids->n, parent);
 }
 
@@ -276,8 +79,8 @@ Datum
 ssot_ancestors(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	Elements	ids = elements_of(fcinfo, 0);
-	Elements	parents = elements_of(fcinfo, 1);
+	SsotElements ids = elements_of(fcinfo, 0);
+	SsotElements parents = elements_of(fcinfo, 1);
 	int			level = PG_GETARG_INT32(2);
 	int		   *ancestors;
 
@@ -288,7 +91,7 @@ ssot_ancestors(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a hierarchy has no level %d", level),
 				 errhint("Level 1 is that of the roots.")));
-	ancestors = ssot_tree_ancestors(tree_of(number_ids(&ids), &ids, &parents), level);
+	ancestors = ssot_tree_ancestors(tree_of(ssot_number_ids(&ids), &ids, &parents), level);
 	for (int i = 0; i < ids.n; i++)
 	{
 		Datum		values[2] = {ids.values[i], ancestors[i] < 0 ? (Datum) 0 : ids.values[ancestors[i]]};
@@ -320,6 +123,7 @@ greatest_of(Numeric a, Numeric b)
 	return least_of(a, b) == a ? b : a;
 }
 
+/* NULL: different values are counted. */
 static SsotTreeMerge
 merge_of(const char *how)
 {
@@ -327,7 +131,7 @@ merge_of(const char *how)
 	{
 		const char *name;
 		SsotTreeMerge merge;
-	}			merges[] = {{"sum", sum_of}, {"min", least_of}, {"max", greatest_of}};
+	}			merges[] = {{"sum", sum_of}, {"min", least_of}, {"max", greatest_of}, {"distinct", NULL}};
 
 	for (int i = 0; i < lengthof(merges); i++)
 		if (strcmp(merges[i].name, how) == 0)
@@ -335,25 +139,26 @@ merge_of(const char *how)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("values cannot be rolled up by \"%s\"", how),
-			 errhint("By \"sum\", \"min\" or \"max\".")));
+			 errhint("By \"sum\", \"min\", \"max\" or \"distinct\".")));
 }
 
 /* What the nodes have, and what belongs to none. */
 typedef struct Values
 {
 	Numeric    *own;			/* by number; NULL: none */
+	Numeric    *whole;			/* of the node and all below it */
 	bool	   *used;			/* by number: shown, or with a value */
 	Numeric		rest;
 	bool		has_rest;
 } Values;
 
 static void
-gather(Values *v, const Numbers *numbers, const Elements *nodes, const Elements *values,
-	   SsotTreeMerge merge)
+roll_up(Values *v, const SsotTree *tree, const SsotNumbers *numbers, const SsotElements *nodes,
+		const SsotElements *values, SsotTreeMerge merge)
 {
 	for (int i = 0; i < nodes->n; i++)
 	{
-		int			node = number_of(numbers, nodes->values[i], nodes->nulls[i]);
+		int			node = ssot_number_of(numbers, nodes->values[i], nodes->nulls[i]);
 		Numeric    *own = node < 0 ? &v->rest : &v->own[node];
 
 		if ((i & 0xffff) == 0)
@@ -366,10 +171,54 @@ gather(Values *v, const Numbers *numbers, const Elements *nodes, const Elements 
 			*own = *own == NULL ? DatumGetNumeric(values->values[i]) :
 				merge(*own, DatumGetNumeric(values->values[i]));
 	}
+	memcpy(v->whole, v->own, tree->n * sizeof(Numeric));
+	ssot_tree_roll_up(tree, v->whole, merge);
+}
+
+/* Count different values; those that belong to no node by themselves. */
+static void
+count_different(Values *v, const SsotTree *tree, const int *downward, const SsotNumbers *numbers,
+				const SsotElements *nodes, const SsotElements *values)
+{
+	int			nthings;
+	int		   *thing = ssot_number_values(values, &nthings);
+	int		   *node = palloc_extended(Max(nodes->n, 1) * sizeof(int), MCXT_ALLOC_HUGE);
+	bool	   *met = palloc0(Max(nthings, 1) * sizeof(bool));
+	int64	   *own = palloc_extended(Max(tree->n, 1) * sizeof(int64), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	int64	   *whole = palloc_extended(Max(tree->n, 1) * sizeof(int64), MCXT_ALLOC_HUGE);
+	int64		rest = 0;
+	int			n = 0;
+
+	for (int i = 0; i < nodes->n; i++)
+	{
+		int			at = ssot_number_of(numbers, nodes->values[i], nodes->nulls[i]);
+
+		if (at < 0)
+			v->has_rest = true;
+		else
+			v->used[at] = true;
+		if (thing[i] < 0)
+			continue;
+		if (at < 0)
+		{
+			rest += !met[thing[i]];
+			met[thing[i]] = true;
+			continue;
+		}
+		node[n] = at;
+		thing[n++] = thing[i];
+	}
+	ssot_tree_count(tree, downward, n, node, thing, nthings, own, whole);
+	for (int i = 0; i < tree->n; i++)
+	{
+		v->own[i] = int64_to_numeric(own[i]);
+		v->whole[i] = int64_to_numeric(whole[i]);
+	}
+	v->rest = int64_to_numeric(rest);
 }
 
 static void
-put_row(ReturnSetInfo *result, const Elements *ids, int node, int parent, int level, bool used,
+put_row(ReturnSetInfo *result, const SsotElements *ids, int node, int parent, int level, bool used,
 		Numeric own, Numeric value)
 {
 	Datum		values[6] = {
@@ -392,15 +241,14 @@ Datum
 ssot_roll_up(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	Elements	ids = elements_of(fcinfo, 0);
-	Elements	parents = elements_of(fcinfo, 1);
-	Elements	shown = elements_of(fcinfo, 2);
-	Elements	nodes = elements_of(fcinfo, 3);
-	Elements	values = elements_of(fcinfo, 4);
+	SsotElements ids = elements_of(fcinfo, 0);
+	SsotElements parents = elements_of(fcinfo, 1);
+	SsotElements shown = elements_of(fcinfo, 2);
+	SsotElements nodes = elements_of(fcinfo, 3);
+	SsotElements values = elements_of(fcinfo, 4);
 	SsotTreeMerge merge = merge_of(PG_ARGISNULL(5) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(5)));
 	Values		v = {0};
-	Numeric    *totals;
-	Numbers    *numbers;
+	SsotNumbers *numbers;
 	SsotTree   *tree;
 	int		   *order;
 
@@ -413,21 +261,22 @@ ssot_roll_up(PG_FUNCTION_ARGS)
 		ids.type = nodes.type;
 	if (!OidIsValid(ids.type))
 		PG_RETURN_NULL();
-	numbers = number_ids(&ids);
+	numbers = ssot_number_ids(&ids);
 	tree = tree_of(numbers, &ids, &parents);
 	v.own = palloc_extended(Max(ids.n, 1) * sizeof(Numeric), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	v.used = palloc_extended(Max(ids.n, 1) * sizeof(bool), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	totals = palloc_extended(Max(ids.n, 1) * sizeof(Numeric), MCXT_ALLOC_HUGE);
+	v.whole = palloc_extended(Max(ids.n, 1) * sizeof(Numeric), MCXT_ALLOC_HUGE);
 	for (int i = 0; i < ids.n; i++)
 		v.used[i] = PG_ARGISNULL(2) || (!shown.nulls[i] && DatumGetBool(shown.values[i]));
-	gather(&v, numbers, &nodes, &values, merge);
-	memcpy(totals, v.own, ids.n * sizeof(Numeric));
-	ssot_tree_roll_up(tree, totals, merge);
+	order = ssot_tree_downward(tree, ssot_sorted_by_id(numbers, ids.n));
+	if (merge == NULL)
+		count_different(&v, tree, order, numbers, &nodes, &values);
+	else
+		roll_up(&v, tree, numbers, &nodes, &values, merge);
 	ssot_tree_mark_up(tree, v.used);
-	order = ssot_tree_downward(tree, sorted_by_id(numbers, ids.n));
 	for (int i = 0; i < ids.n; i++)
 		put_row(result, &ids, order[i], tree->parent[order[i]], tree->level[order[i]], v.used[order[i]],
-				v.own[order[i]], totals[order[i]]);
+				v.own[order[i]], v.whole[order[i]]);
 	if (v.has_rest)
 		put_row(result, &ids, -1, -1, 0, true, v.rest, v.rest);
 	PG_RETURN_NULL();
