@@ -772,18 +772,34 @@ CREATE TYPE ssot.cause AS (
     maximum      numeric,
     entities     bigint,
     borrowed     text[],
-    sentence     text
+    sentence     text,
+    id           text,
+    pair_key     text,
+    left_records  text[],
+    right_records text[],
+    left_counts  numeric,
+    right_counts numeric,
+    left_value   text,
+    right_value  text
 );
-COMMENT ON TYPE ssot.cause IS 'What ssot.explain_difference returns: one cause of a difference.';
+COMMENT ON TYPE ssot.cause IS 'What ssot.explain_difference returns: one cause of a difference, or with detail one entity behind a cause. The columns from id on are of entities, and null otherwise.';
 COMMENT ON COLUMN ssot.cause.axis IS 'definition, timing, hierarchy or quality; timing and quality where the past of a side is not known; reported for what a published or reported number says and its records do not give';
 COMMENT ON COLUMN ssot.cause.cause IS 'The cause within its axis: a field that differs, records only in one system, duplicates, quarantined rows, records that cannot answer, the net of families';
 COMMENT ON COLUMN ssot.cause.field IS 'The field that differs; null where no single one does';
 COMMENT ON COLUMN ssot.cause.contribution IS 'What it adds to the difference right - left; the contributions add up exactly';
 COMMENT ON COLUMN ssot.cause.minimum IS 'Method shapley: the least it adds in any order; null in a bridge';
 COMMENT ON COLUMN ssot.cause.maximum IS 'Method shapley: the most it adds in any order; null in a bridge';
-COMMENT ON COLUMN ssot.cause.entities IS 'How many records are behind it; null where that is not counted';
+COMMENT ON COLUMN ssot.cause.entities IS 'How many entities are behind it, in a bridge as many as detail lists; of shapley the most in any order. With detail 1, or how many rows of one record. Null where there are none to count: a metric that is no plain sum or count, a reported number';
 COMMENT ON COLUMN ssot.cause.borrowed IS 'Fields that a side took from golden records, as system: field';
-COMMENT ON COLUMN ssot.cause.sentence IS 'The cause in words';
+COMMENT ON COLUMN ssot.cause.sentence IS 'The cause, or the entity''s share of it, in words';
+COMMENT ON COLUMN ssot.cause.id IS 'Golden id of the entity, of a family that of its head; null for records without one, and where pair_by pairs records of two golden records';
+COMMENT ON COLUMN ssot.cause.pair_key IS 'With pair_by: the key that its records have; null without pair_by, and for records without a key';
+COMMENT ON COLUMN ssot.cause.left_records IS 'The left''s records that the share is of (crm:K1); null for golden records, and where the left has none';
+COMMENT ON COLUMN ssot.cause.right_records IS 'The same of the right';
+COMMENT ON COLUMN ssot.cause.left_counts IS 'What the entity counts for on the left: its part of the left''s number; by definition, timing and hierarchy that by the left''s definition, at the left''s time, as the left places it. Null where the left has no such record, or orders of method shapley do not agree. Of what a reported number says and its records do not give: the number, without detail too';
+COMMENT ON COLUMN ssot.cause.right_counts IS 'The same of the right';
+COMMENT ON COLUMN ssot.cause.left_value IS 'Where a field differs: its value on the left, as text';
+COMMENT ON COLUMN ssot.cause.right_value IS 'The same of the right';
 
 CREATE SEQUENCE ssot.publication_id_seq;
 SELECT pg_catalog.pg_extension_config_dump('ssot.publication_id_seq', '');
@@ -2475,10 +2491,30 @@ CREATE FUNCTION ssot.explain_difference(
     left_version integer DEFAULT NULL,
     right_version integer DEFAULT NULL,
     left_as_of timestamptz DEFAULT NULL,
-    right_as_of timestamptz DEFAULT NULL)
+    right_as_of timestamptz DEFAULT NULL,
+    pair_by text DEFAULT NULL,
+    detail boolean DEFAULT false)
 RETURNS SETOF ssot.cause
 LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'ssot_explain_difference';
-COMMENT ON FUNCTION ssot.explain_difference(text, text, text, text, text[], jsonb, text, text, integer, integer, timestamptz, timestamptz) IS 'Why two numbers of one metric differ: one row per cause, adding up exactly to right - left. left and right: a system (its own rows, its latest data), golden, publication:<number> or figure:<number> (a reported figure), each by the version in force or by left_variant, left_version, left_as_of and the same of the right. method bridge turns definition, timing, hierarchy and quality from the left''s to the right''s one after the other, in_order if given; shapley takes the mean over all orders, rounded to the unit''s decimals by largest remainder, with the least and most over orders. A metric that is no sum or count is divided by evaluation: quality is one cause then. Errors: an unknown metric, system or version; a system that maps no field of the measure; a time before its first run (SS003).';
+COMMENT ON FUNCTION ssot.explain_difference(text, text, text, text, text[], jsonb, text, text, integer, integer, timestamptz, timestamptz, text, boolean) IS 'Why two numbers of one metric differ: one row per cause, adding up exactly to right - left. left and right: a system (its own rows, its latest data), golden, publication:<number> or figure:<number> (a reported figure), each by the version in force or by left_variant, left_version, left_as_of and the same of the right. method bridge turns definition, timing, hierarchy and quality from the left''s to the right''s one after the other, in_order if given; shapley takes the mean over all orders, rounded to the unit''s decimals by largest remainder, with the least and most over orders. pair_by: pairs the two sides'' records by this expression, or array of them ({a,b}), over a row of the metric''s entity instead of by golden id; a side that does not map a column of it borrows the golden record''s. Families and open review pairs are of golden ids and are left out then. detail: in the place of each cause the entities behind it, largest first, adding up exactly to the cause. A metric that is no plain sum or count is divided by evaluation: quality is one cause then, and pair_by and detail are refused. NULL detail is false. Errors: an unknown metric, system or version; a system that maps no field of the measure; a time before its first run (SS003); a pair_by that cannot be an expression of a metric.';
+
+CREATE FUNCTION ssot.tell_difference(
+    metric text,
+    "left" text,
+    "right" text,
+    method text DEFAULT 'bridge',
+    in_order text[] DEFAULT NULL,
+    slice jsonb DEFAULT NULL,
+    left_variant text DEFAULT NULL,
+    right_variant text DEFAULT NULL,
+    left_version integer DEFAULT NULL,
+    right_version integer DEFAULT NULL,
+    left_as_of timestamptz DEFAULT NULL,
+    right_as_of timestamptz DEFAULT NULL,
+    pair_by text DEFAULT NULL)
+RETURNS text
+LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'ssot_tell_difference';
+COMMENT ON FUNCTION ssot.tell_difference(text, text, text, text, text[], jsonb, text, text, integer, integer, timestamptz, timestamptz, text) IS 'What ssot.explain_difference finds, as one sentence: by how much the right is above or below the left, then each cause with its part of that and the reason; a minus marks what works against the whole. Arguments and errors as there.';
 
 CREATE FUNCTION ssot.publish(metric text, as_of timestamptz DEFAULT NULL, slice jsonb DEFAULT NULL,
     version integer DEFAULT NULL, variant text DEFAULT NULL, reason text DEFAULT NULL)

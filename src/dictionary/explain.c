@@ -17,10 +17,12 @@
 
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(ssot_explain_difference);
+PG_FUNCTION_INFO_V1(ssot_tell_difference);
 
 enum
 {
@@ -35,7 +37,9 @@ enum
 	ARG_LEFT_VERSION,
 	ARG_RIGHT_VERSION,
 	ARG_LEFT_AS_OF,
-	ARG_RIGHT_AS_OF
+	ARG_RIGHT_AS_OF,
+	ARG_PAIR_BY,
+	ARG_DETAIL					/* of explain_difference only */
 };
 
 static const char *const axis_names[] = {"definition", "timing", "hierarchy", "quality"};
@@ -288,41 +292,149 @@ add_reported(const SsotSide *sides, SsotExplained *explained)
 		cause->side = own;
 		cause->whose = sides[own].label;
 		cause->entities = -1;
+		cause->counts[own] = sides[own].reported;
+		cause->counts[1 - own] = explained->value[own];
 		cause->contribution = cause->minimum = cause->maximum = missed;
 		explained->causes = lappend(explained->causes, cause);
 	}
 }
 
-Datum
-ssot_explain_difference(PG_FUNCTION_ARGS)
+/* ---- pairs and entities --------------------------------------------------- */
+
+/* "Ask for "revenue" and "deals" instead": what a metric is computed from. */
+static char *
+parts_hint(const SsotMetric *metric)
+{
+	StringInfoData buf;
+	ListCell   *cell;
+
+	initStringInfo(&buf);
+	foreach(cell, metric->parts)
+	{
+		SsotMetricPart *part = (SsotMetricPart *) lfirst(cell);
+
+		appendStringInfo(&buf, "%s\"%s%s%s\"", buf.len > 0 ? ", " : "", part->definition,
+						 *part->variant == '\0' ? "" : ":", part->variant);
+	}
+	return buf.data;
+}
+
+/* Shares of entities, and pairs of records, are of numbers that add up row by row. */
+static void
+require_additive(const SsotSide *sides, const char *what)
+{
+	for (int own = 0; own < 2; own++)
+	{
+		const SsotMetric *metric = sides[own].metric;
+
+		if (!ssot_is_additive(metric))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("%s is not defined for metric \"%s\"", what, metric->name),
+					 errdetail("It is no plain sum or count, so no record has a share of it; quality is one cause."),
+					 metric->parts != NIL ?
+					 errhint("Explain what it is computed from: %s.", parts_hint(metric)) :
+					 errhint("Leave %s out, or explain a sum or count over the same rows.", what)));
+	}
+}
+
+static void
+read_pair_by(FunctionCallInfo fcinfo, SsotSide *sides)
+{
+	char	   *pair_by = ssot_text_arg(fcinfo, ARG_PAIR_BY);
+
+	if (pair_by == NULL)
+		return;
+	require_additive(sides, "pair_by");
+	for (int own = 0; own < 2; own++)
+		sides[own].key = ssot_pair_key(sides[own].metric, pair_by);
+	if (sides[0].key->type != sides[1].key->type)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("pair_by \"%s\" has type %s by the left's definition and %s by the right's", pair_by,
+						format_type_be(sides[0].key->type), format_type_be(sides[1].key->type)),
+				 errhint("Cast it to one type.")));
+}
+
+/*
+ * Which corners must be known: the records of the left at the right's time, where
+ * timing turns before quality, and those of the right at the left's, where it turns
+ * after; Shapley's method needs both. Where one lies before history, timing and quality
+ * turn together.
+ */
+static void
+open_others(SsotSide *sides, SsotGame *game)
+{
+	for (int own = 0; own < 2; own++)
+	{
+		bool		known = open_other(&sides[own], own, &sides[1 - own]);
+
+		if (game->shapley || ssot_game_precedes(game, SSOT_TIMING, SSOT_QUALITY) == (own == 0))
+			game->tied |= !known;
+		else
+			game->reversible = known;
+	}
+}
+
+/* From a call's arguments to the causes. */
+static SsotExplained *
+explain(FunctionCallInfo fcinfo, SsotSide *sides, SsotGame *game, bool detail)
 {
 	char	   *metric = ssot_text_arg(fcinfo, ARG_METRIC);
-	SsotSide	sides[2] = {0};
-	SsotGame	game = {0};
 	SsotExplained *explained;
 	List	   *slices;
 	int			level;
 
-	InitMaterializedSRF(fcinfo, 0);
 	if (metric == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("the metric must not be null")));
-	read_game(fcinfo, &game);
+	read_game(fcinfo, game);
 	for (int own = 0; own < 2; own++)
 		read_side(fcinfo, &sides[own], metric, own);
+	read_pair_by(fcinfo, sides);
+	if (detail)
+		require_additive(sides, "detail");
 	if (sides[0].system == NULL && sides[1].system == NULL)
 		sides[0].has_time = sides[1].has_time = true;
-	for (int own = 0; own < 2; own++)
-		game.tied |= !open_other(&sides[own], own, &sides[1 - own]);
+	open_others(sides, game);
 	/* Both definitions must have the slice's dimensions. */
 	for (int own = 1; own >= 0; own--)
 		slices = ssot_slices(slice_of(sides, PG_ARGISNULL(ARG_SLICE) ? NULL : PG_GETARG_JSONB_P(ARG_SLICE)),
 							 sides[own].metric);
 	level = ssot_search_path_begin();
-	explained = ssot_explain(sides, &game, slices);
+	/* Whole tables are joined and grouped, as in a run. */
+	if (maintenance_work_mem > work_mem)
+		ssot_setting("work_mem", psprintf("%d", maintenance_work_mem));
+	explained = ssot_explain(sides, game, slices);
 	add_reported(sides, explained);
+	if (detail)
+		ssot_tell_detail(fcinfo, game, explained);
 	ssot_settings_end(level);
-	ssot_tell(fcinfo, sides, &game, explained);
+	return explained;
+}
+
+Datum
+ssot_explain_difference(PG_FUNCTION_ARGS)
+{
+	SsotSide	sides[2] = {0};
+	SsotGame	game = {0};
+	bool		detail = !PG_ARGISNULL(ARG_DETAIL) && PG_GETARG_BOOL(ARG_DETAIL);
+	SsotExplained *explained;
+
+	InitMaterializedSRF(fcinfo, 0);
+	explained = explain(fcinfo, sides, &game, detail);
+	if (!detail)
+		ssot_tell(fcinfo, &game, explained);
 	PG_RETURN_NULL();
+}
+
+Datum
+ssot_tell_difference(PG_FUNCTION_ARGS)
+{
+	SsotSide	sides[2] = {0};
+	SsotGame	game = {0};
+	SsotExplained *explained = explain(fcinfo, sides, &game, false);
+
+	PG_RETURN_TEXT_P(cstring_to_text(ssot_headline(&game, explained)));
 }

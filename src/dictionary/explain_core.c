@@ -29,9 +29,8 @@ typedef struct Explanation
 	SsotGame   *game;
 	List	   *slices;
 	bool		additive;
-	SsotPairing *pairing[2][2]; /* by definition and time */
-	bool		numbered[2][2];
-	bool		compared[2][2];
+	SsotExplained *explained;	/* with the pairings, by definition and time */
+	uint32		counted[SSOT_AXES]; /* corners */
 	List	   *causes;
 } Explanation;
 
@@ -40,16 +39,10 @@ typedef struct Explanation
 #define H(corner)	(((corner) >> SSOT_HIERARCHY) & 1)
 #define Q(corner)	(((corner) >> SSOT_QUALITY) & 1)
 
-/* An axis that does not take part is the same on both sides; say the right's, so
- * that nothing is computed twice. Records that bring their time along bring their
- * hierarchy too. */
 static int
 whole(const Explanation *e, int corner)
 {
-	corner |= ~e->game->players & (SSOT_CORNERS - 1);
-	if (e->game->tied)
-		corner = (corner & ~(1 << SSOT_HIERARCHY)) | (Q(corner) << SSOT_HIERARCHY);
-	return corner;
+	return ssot_game_corner(e->game, corner);
 }
 
 /* ---- corners -------------------------------------------------------------- */
@@ -57,12 +50,13 @@ whole(const Explanation *e, int corner)
 static SsotPairing *
 pairing_at(Explanation *e, int definition, int time)
 {
-	SsotPairing *pairing = e->pairing[definition][time];
+	SsotPairing *pairing = e->explained->pairings[definition][time];
 
 	if (pairing != NULL)
 		return pairing;
 	pairing = palloc0(sizeof(SsotPairing));
 	pairing->metric = e->sides[definition].metric;
+	pairing->key = e->sides[definition].key;
 	pairing->slices = e->slices;
 	pairing->direction = e->game->shapley ? 0 : ssot_game_precedes(e->game, SSOT_DEFINITION, SSOT_QUALITY) ? 1 : -1;
 	for (int side = 0; side < 2; side++)
@@ -70,18 +64,7 @@ pairing_at(Explanation *e, int definition, int time)
 		pairing->reading[side] = e->sides[side].reading[e->game->tied ? side : time];
 		pairing->reading[side].foreign = definition != side;
 	}
-	return e->pairing[definition][time] = pairing;
-}
-
-static SsotPairing *
-numbered(Explanation *e, int definition, int time)
-{
-	SsotPairing *pairing = pairing_at(e, definition, time);
-
-	if (!e->numbered[definition][time])
-		ssot_pairing_numbers(pairing);
-	e->numbered[definition][time] = true;
-	return pairing;
+	return e->explained->pairings[definition][time] = pairing;
 }
 
 static SsotPairing *
@@ -89,9 +72,8 @@ compared(Explanation *e, int definition, int time)
 {
 	SsotPairing *pairing = pairing_at(e, definition, time);
 
-	if (!e->compared[definition][time])
+	if (pairing->rows == NULL)
 		ssot_pairing_compare(pairing);
-	e->compared[definition][time] = true;
 	return pairing;
 }
 
@@ -102,16 +84,37 @@ time_of(const Explanation *e, int corner)
 	return e->game->tied ? 0 : T(corner);
 }
 
+/* Does an axis that needs pairs turn at this definition and time? */
+static bool
+is_compared(const Explanation *e, int definition, int time)
+{
+	for (SsotAxis axis = SSOT_HIERARCHY; axis <= SSOT_QUALITY; axis++)
+	{
+		uint32		contexts = ssot_game_contexts(e->game, axis);
+
+		for (int corner = 0; corner < SSOT_CORNERS; corner++)
+			if ((contexts & (1 << corner)) && D(whole(e, corner)) == definition && T(whole(e, corner)) == time)
+				return e->additive && !e->game->tied;
+	}
+	return false;
+}
+
+/* Comparing gives the numbers too; where nothing is compared, only this one is asked
+ * for. */
 static Numeric
 value_at(Explanation *e, int corner)
 {
-	Numeric		value;
+	int			time = time_of(e, whole(e, corner));
+	SsotPairing *pairing;
 
 	corner = whole(e, corner);
-	value = numbered(e, D(corner), time_of(e, corner))->plain[Q(corner)];
+	if (is_compared(e, D(corner), time))
+		compared(e, D(corner), time);
+	pairing = pairing_at(e, D(corner), time);
+	ssot_pairing_number(pairing, Q(corner));
 	if (!e->additive || H(corner) == Q(corner))
-		return value;
-	return ssot_add(value, compared(e, D(corner), time_of(e, corner))->moved[Q(corner)]);
+		return pairing->plain[Q(corner)];
+	return ssot_add(pairing->plain[Q(corner)], compared(e, D(corner), time)->moved[Q(corner)]);
 }
 
 /* ---- causes --------------------------------------------------------------- */
@@ -158,6 +161,47 @@ negative(Numeric a)
 }
 
 /*
+ * The rows before and after an axis turns in a corner, which is the same wherever the
+ * hierarchy stands. False if they are the same rows.
+ */
+bool
+ssot_explain_step(const SsotExplained *explained, const SsotGame *game, SsotAxis axis, int corner,
+				  SsotStep *step)
+{
+	bool		definition = axis == SSOT_DEFINITION;
+	bool		tied = game->tied && !definition;
+
+	corner = ssot_game_corner(game, corner);
+	memset(step, 0, sizeof(*step));
+	for (int i = 0; i < 2; i++)
+	{
+		step->pairing[i] = explained->pairings[definition ? i : D(corner)][game->tied ? 0 : definition ? T(corner) : i];
+		step->side[i] = tied ? i : Q(corner);
+	}
+	step->settled = definition && explained->sides[Q(corner)].system != NULL &&
+		step->pairing[0]->borrows[Q(corner)] != step->pairing[1]->borrows[Q(corner)];
+	step->by_key = tied && step->pairing[0]->key != NULL;
+	return definition || tied ||
+		!ssot_same_reading(&step->pairing[0]->reading[Q(corner)], &step->pairing[1]->reading[Q(corner)]);
+}
+
+/* How many entities an axis moves in a corner; the same of corners that differ only in
+ * the hierarchy. */
+static int64
+count_step(Explanation *e, SsotAxis axis, int corner, Numeric marginal)
+{
+	int			at = ssot_game_corner(e->game, corner) & ~(1 << SSOT_HIERARCHY);
+	SsotStep	step;
+
+	if (!e->additive)
+		return -1;
+	if (e->counted[axis] & (1 << at) || ssot_is_zero(marginal))
+		return 0;
+	e->counted[axis] |= 1 << at;
+	return ssot_explain_step(e->explained, e->game, axis, corner, &step) ? ssot_step_count(&step) : 0;
+}
+
+/*
  * Records without a golden record that can answer one definition and not the other:
  * nobody can say what the other would make of them.
  */
@@ -166,6 +210,7 @@ divide_definition(Explanation *e, int corner)
 {
 	int			t = time_of(e, whole(e, corner));
 	int			q = Q(whole(e, corner));
+	SsotCause  *cause = cause_of(e, SSOT_DEFINITION, SSOT_CAUSE_WHOLE, -1, NULL);
 	Numeric		marginal = ssot_subtract(value_at(e, corner | (1 << SSOT_DEFINITION)), value_at(e, corner));
 
 	if (e->additive && e->sides[q].system != NULL)
@@ -179,17 +224,21 @@ divide_definition(Explanation *e, int corner)
 							ssot_subtract(right->loose[q], left->loose[q]),
 							Max(left->nloose[q], right->nloose[q]), marginal);
 	}
-	note(e, corner, cause_of(e, SSOT_DEFINITION, SSOT_CAUSE_WHOLE, -1, NULL), marginal, -1, marginal);
+	note(e, corner, cause, marginal, count_step(e, SSOT_DEFINITION, corner, marginal), NULL);
 }
 
 static void
 divide_whole(Explanation *e, SsotAxis axis, int corner, int turned)
 {
 	SsotCause  *cause = cause_of(e, axis, SSOT_CAUSE_WHOLE, -1, NULL);
+	Numeric		marginal = ssot_subtract(value_at(e, corner | turned), value_at(e, corner));
+	int64		entities = -1;
 
-	note(e, corner, cause, ssot_subtract(value_at(e, corner | turned), value_at(e, corner)), -1, NULL);
-	if (axis == SSOT_HIERARCHY && e->additive && cause->entities < 0)
-		cause->entities = compared(e, D(whole(e, corner)), time_of(e, whole(e, corner)))->nmoved;
+	if (axis == SSOT_TIMING)
+		entities = count_step(e, axis, corner, marginal);
+	else if (axis == SSOT_HIERARCHY && e->additive)
+		entities = compared(e, D(whole(e, corner)), time_of(e, whole(e, corner)))->nmoved;
+	note(e, corner, cause, marginal, entities, NULL);
 }
 
 static void
@@ -207,7 +256,7 @@ divide_quality(Explanation *e, int corner)
 			Numeric		sum;
 			int64		count;
 		}			besides[] = {
-			{SSOT_CAUSE_ONLY, p->only[h][side], p->nonly[side]},
+			{SSOT_CAUSE_ONLY, p->only[h][side], p->nonly[h][side]},
 			{SSOT_CAUSE_UNLINKED, side == 0 ? negative(p->unlinked[0]) : p->unlinked[1], p->nunlinked[side]},
 			{SSOT_CAUSE_DUPLICATE, side == 0 ? negative(p->duplicate[0]) : p->duplicate[1], p->nduplicate[side]},
 			{SSOT_CAUSE_QUARANTINED, side == 0 ? negative(p->quarantined[0]) : p->quarantined[1], p->nquarantined[side]}
@@ -223,11 +272,11 @@ divide_quality(Explanation *e, int corner)
 						NULL, p->nloose[side], left);
 	for (int f = 0; f < p->nfields; f++)
 		left = note(e, corner, cause_of(e, SSOT_QUALITY, SSOT_CAUSE_FIELD, -1, p->fields[f]),
-					p->changed[h][f], p->nchanged[f], left);
+					p->changed[h][f], p->nchanged[h][f], left);
 	left = note(e, corner, cause_of(e, SSOT_QUALITY, SSOT_CAUSE_UNDECIDED, -1, NULL),
 				p->undecided[h], p->nundecided, left);
 	left = note(e, corner, cause_of(e, SSOT_QUALITY, SSOT_CAUSE_FAMILY, -1, NULL),
-				p->family[h], p->nfamily, left);
+				p->family[h], p->nfamily[h], left);
 	if (!ssot_is_zero(left))
 		elog(ERROR, "the causes of quality miss %s of the difference",
 			 DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(left))));
@@ -269,8 +318,8 @@ divide_tied(Explanation *e)
 
 /* ---- the whole ------------------------------------------------------------ */
 
-static bool
-is_additive(const SsotMetric *metric)
+bool
+ssot_is_additive(const SsotMetric *metric)
 {
 	return metric->kind == SSOT_METRIC_SIMPLE && metric->measure->added != NULL &&
 		(metric->empty != NULL && strcmp(metric->empty, "0") == 0);
@@ -283,8 +332,8 @@ same_definition(const SsotMetric *a, const SsotMetric *b)
 					  a->version == b->version);
 }
 
-static bool
-same_reading(const SsotMetricReading *a, const SsotMetricReading *b)
+bool
+ssot_same_reading(const SsotMetricReading *a, const SsotMetricReading *b)
 {
 	bool		a_now = a->mode == SSOT_METRIC_NOW || TIMESTAMP_IS_NOEND(a->time);
 	bool		b_now = b->mode == SSOT_METRIC_NOW || TIMESTAMP_IS_NOEND(b->time);
@@ -307,7 +356,7 @@ players(const SsotSide *sides, bool tied, bool additive)
 	if (!same_definition(sides[0].metric, sides[1].metric))
 		players |= 1 << SSOT_DEFINITION;
 	for (int side = 0; side < 2; side++)
-		if (!tied && !same_reading(&sides[side].reading[0], &sides[side].reading[1]))
+		if (!tied && !ssot_same_reading(&sides[side].reading[0], &sides[side].reading[1]))
 			players |= 1 << SSOT_TIMING;
 	if (tied)
 		players |= (1 << SSOT_TIMING) | (1 << SSOT_QUALITY);
@@ -343,6 +392,20 @@ by_axis(const ListCell *a, const ListCell *b)
 	return strcmp(left->whose, right->whose);
 }
 
+/* The decimals of the numbers that were computed; halves of a step may have more. */
+static int
+scale_of(const SsotExplained *explained)
+{
+	int			scale = ssot_scale(explained->total);
+
+	for (int d = 0; d < 2; d++)
+		for (int t = 0; t < 2; t++)
+			for (int side = 0; side < 2 && explained->pairings[d][t] != NULL; side++)
+				scale = Max(scale, Max(ssot_scale(explained->pairings[d][t]->plain[side]),
+									   ssot_scale(explained->pairings[d][t]->moved[side])));
+	return scale;
+}
+
 SsotExplained *
 ssot_explain(const SsotSide *sides, SsotGame *game, List *slices)
 {
@@ -350,16 +413,18 @@ ssot_explain(const SsotSide *sides, SsotGame *game, List *slices)
 	SsotExplained *explained = palloc0(sizeof(SsotExplained));
 	List	   *kept = NIL;
 	ListCell   *cell;
-	int			scale = 0;
 
-	e.additive = is_additive(sides[0].metric) && is_additive(sides[1].metric);
+	e.explained = explained;
+	explained->sides = sides;
+	e.additive = ssot_is_additive(sides[0].metric) && ssot_is_additive(sides[1].metric);
 	game->players = players(sides, game->tied, e.additive);
 	explained->additive = e.additive;
+	explained->tied = game->tied;
 	explained->value[0] = value_at(&e, 0);
 	explained->value[1] = value_at(&e, SSOT_CORNERS - 1);
 	if (explained->value[0] == NULL || explained->value[1] == NULL)
 		return explained;
-	explained->pairing = pairing_at(&e, 1, game->tied ? 0 : 1);
+	(void) pairing_at(&e, 1, game->tied ? 0 : 1);
 	divide_axis(&e, SSOT_DEFINITION);
 	if (game->tied)
 		divide_tied(&e);
@@ -375,12 +440,11 @@ ssot_explain(const SsotSide *sides, SsotGame *game, List *slices)
 		if (is_nothing(cause))
 			continue;
 		kept = lappend(kept, cause);
-		for (int corner = 0; corner < SSOT_CORNERS; corner++)
-			scale = Max(scale, ssot_scale(cause->marginal[corner]));
 	}
 	list_sort(kept, by_axis);
 	explained->causes = kept;
 	explained->total = ssot_subtract(explained->value[1], explained->value[0]);
-	ssot_game_divide(game, kept, explained->total, Max(scale, ssot_scale(explained->total)));
+	explained->scale = scale_of(explained);
+	ssot_game_divide(game, kept, explained->total, explained->scale);
 	return explained;
 }

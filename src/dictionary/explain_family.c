@@ -12,8 +12,11 @@
  * entity's level is a family by itself. ssot_family holds (id, root) of them all,
  * the roots included.
  *
- * As the other side's hierarchy places it, a family is one thing: an amount is the
- * sum of its members, and a count is 1 if any of them counts.
+ * As the other side's hierarchy places it, a family has as many members as the other
+ * side has: an amount is the same, however it is spread over them, and a family that
+ * counts at all counts as often as it does there, or once where nothing of it does.
+ * So an account that one side counts as three sites differs by hierarchy, whichever
+ * side is the left.
  */
 #include "postgres.h"
 
@@ -174,53 +177,61 @@ ssot_find_families(SsotPairRows *rows)
 static char *
 side_families(SsotPairRows *rows, int side)
 {
-	int			n = list_length(rows->columns);
-	char	  **refs = palloc(sizeof(char *) * Max(n, 1));
-	char	   *all = ssot_side_rows(rows, side);
-
-	for (int i = 0; i < n; i++)
-		refs[i] = psprintf("p.c%d", i + 1);
-	return ssot_sql("SELECT f.root, pg_catalog.sum(x.v) AS v\n"
+	return ssot_sql("SELECT f.root, pg_catalog.sum(x.v) AS v, %s AS records\n"
 					"FROM (%s) AS p JOIN ssot_family AS f ON f.id = p.id,\n%s%s\nGROUP BY f.root",
-					all, ssot_share(rows, refs, "true", "x"),
+					ssot_record_labels(rows, side, "p.key"), ssot_side_rows(rows, side),
+					ssot_own_share(rows, "x"),
 					rows->records[side] == NULL ? "" : "\nWHERE p.state = 0 AND p.answers");
 }
 
 /*
- * Own: as the side itself counts the family; placed: as the other side's hierarchy
- * does. The net is taken in each hierarchy: left's, then right's.
+ * The families: root, records of the left and the right, and what each side has of it:
+ * l, r as the side itself counts it; placed_l, placed_r as the other side's hierarchy
+ * does. Nobody else's hierarchy places what the other side lacks altogether.
  */
+static char *
+both_families(SsotPairRows *rows)
+{
+	bool		counts = rows->pairing->metric->measure->counts;
+
+	return ssot_sql("(SELECT coalesce(l.root, r.root) AS root, l.records AS l_records, r.records AS r_records,"
+					" coalesce(l.v, 0) AS l, coalesce(r.v, 0) AS r, %s AS placed_l, %s AS placed_r\n"
+					"FROM (%s) AS l\nFULL JOIN (%s) AS r ON r.root = l.root) AS f",
+					counts ? "CASE WHEN r.root IS NOT NULL AND l.v > 0 THEN greatest(r.v, 1) ELSE coalesce(l.v, 0) END" : "coalesce(l.v, 0)",
+					counts ? "CASE WHEN l.root IS NOT NULL AND r.v > 0 THEN greatest(l.v, 1) ELSE coalesce(r.v, 0) END" : "coalesce(r.v, 0)",
+					side_families(rows, 0), side_families(rows, 1));
+}
+
+/* The net is taken in each hierarchy: left's, then right's. */
 void
 ssot_compare_families(SsotPairRows *rows)
 {
 	SsotPairing *pairing = rows->pairing;
-	const char *placed = pairing->metric->measure->counts ?
-	"CASE WHEN %s.v > 0 AND %s.root IS NOT NULL THEN 1 ELSE coalesce(%s.v, 0) END" : "coalesce(%s.v, 0)";
-	char	   *placed_l = psprintf(placed, "l", "l", "l");
-	char	   *placed_r = psprintf(placed, "r", "r", "r");
 	Datum		values[7];
 	bool		nulls[7];
 
 	if (rows->family == NULL)
 		return;
-	/* Nobody else's hierarchy places what the other side lacks altogether. */
-	placed_l = psprintf("CASE WHEN r.root IS NULL THEN l.v ELSE %s END", placed_l);
-	placed_r = psprintf("CASE WHEN l.root IS NULL THEN r.v ELSE %s END", placed_r);
 	ssot_pair_query(rows,
-					ssot_sql("SELECT pg_catalog.sum(coalesce(%s, 0) - coalesce(l.v, 0)),"
-							 " pg_catalog.sum(coalesce(%s, 0) - coalesce(r.v, 0)),"
-							 " pg_catalog.sum(coalesce(%s, 0) - coalesce(l.v, 0)),"
-							 " pg_catalog.sum(coalesce(r.v, 0) - coalesce(%s, 0)),"
-							 " pg_catalog.count(*) FILTER (WHERE coalesce(r.v, 0) <> coalesce(%s, 0)),"
-							 " pg_catalog.count(*)\n"
-							 "FROM (%s) AS l\nFULL JOIN (%s) AS r ON r.root = l.root",
-							 placed_l, placed_r, placed_r, placed_l, placed_l,
-							 side_families(rows, 0), side_families(rows, 1)),
-					6, values, nulls);
+					ssot_sql("SELECT pg_catalog.sum(f.placed_l - f.l), pg_catalog.sum(f.placed_r - f.r),"
+							 " pg_catalog.sum(f.placed_r - f.l), pg_catalog.sum(f.r - f.placed_l),"
+							 " pg_catalog.count(*) FILTER (WHERE f.placed_r <> f.l),"
+							 " pg_catalog.count(*) FILTER (WHERE f.r <> f.placed_l),"
+							 " pg_catalog.count(*)\nFROM %s", both_families(rows)),
+					7, values, nulls);
 	pairing->moved[0] = ssot_add(pairing->moved[0], nulls[0] ? NULL : DatumGetNumeric(values[0]));
 	pairing->moved[1] = ssot_add(pairing->moved[1], nulls[1] ? NULL : DatumGetNumeric(values[1]));
 	pairing->family[0] = nulls[2] ? NULL : DatumGetNumeric(values[2]);
 	pairing->family[1] = nulls[3] ? NULL : DatumGetNumeric(values[3]);
-	pairing->nfamily = DatumGetInt64(values[4]);
-	pairing->nmoved += DatumGetInt64(values[5]);
+	pairing->nfamily[0] = DatumGetInt64(values[4]);
+	pairing->nfamily[1] = DatumGetInt64(values[5]);
+	pairing->nmoved += DatumGetInt64(values[6]);
+}
+
+/* The families one by one: root, records, l, r, placed_l, placed_r. */
+char *
+ssot_families_detail(SsotPairRows *rows)
+{
+	return ssot_sql("SELECT f.root::pg_catalog.text, f.l_records, f.r_records, f.l, f.r, f.placed_l, f.placed_r\nFROM %s",
+					both_families(rows));
 }

@@ -73,6 +73,24 @@ ssot_is_zero(Numeric a)
 	return a == NULL || compare(a, number(0)) == 0;
 }
 
+bool
+ssot_is_negative(Numeric a)
+{
+	return a != NULL && compare(a, number(0)) < 0;
+}
+
+static Numeric
+size_of(Numeric a)
+{
+	return DatumGetNumeric(DirectFunctionCall1(numeric_abs, NumericGetDatum(or_zero(a))));
+}
+
+int
+ssot_compare_sizes(Numeric a, Numeric b)
+{
+	return compare(size_of(a), size_of(b));
+}
+
 int
 ssot_scale(Numeric a)
 {
@@ -181,15 +199,35 @@ count_players(const SsotGame *game, int corner)
 	return n;
 }
 
-/* How often of 24 orders an axis turns when the corner has turned. */
+/* In how many of 24 orders an axis turns when the corner has turned. */
 static int
-weight(const SsotGame *game, int corner)
+orders(const SsotGame *game, int corner)
 {
 	static const int factorial[] = {1, 1, 2, 6, 24};
 	int			n = count_players(game, SSOT_CORNERS - 1);
 	int			before = count_players(game, corner);
 
 	return factorial[before] * factorial[n - before - 1] * (24 / factorial[n]);
+}
+
+int
+ssot_game_weight(const SsotGame *game, int corner)
+{
+	return game->shapley ? orders(game, corner) : 24;
+}
+
+/*
+ * An axis that does not take part is the same on both sides; say the right's, so that
+ * nothing is computed twice. Records that bring their time along bring their
+ * hierarchy too.
+ */
+int
+ssot_game_corner(const SsotGame *game, int corner)
+{
+	corner |= ~game->players & (SSOT_CORNERS - 1);
+	if (game->tied)
+		corner = (corner & ~BIT(SSOT_HIERARCHY)) | (corner & BIT(SSOT_QUALITY) ? BIT(SSOT_HIERARCHY) : 0);
+	return corner;
 }
 
 /* ---- shares --------------------------------------------------------------- */
@@ -208,7 +246,7 @@ share_of(const SsotGame *game, SsotCause *cause)
 
 		if (!(contexts & (1 << corner)))
 			continue;
-		sum = ssot_add(sum, multiply(marginal, game->shapley ? weight(game, corner) : 24));
+		sum = ssot_add(sum, multiply(marginal, ssot_game_weight(game, corner)));
 		if (cause->minimum == NULL || compare(marginal, cause->minimum) < 0)
 			cause->minimum = marginal;
 		if (cause->maximum == NULL || compare(marginal, cause->maximum) > 0)
@@ -287,6 +325,17 @@ give_out(Rounded *rounded, int n, Numeric left, int scale)
 	}
 }
 
+Numeric
+ssot_tidy(Numeric a, int scale)
+{
+	Numeric		plain = a == NULL ? NULL :
+	DatumGetNumeric(DirectFunctionCall1(numeric_trim_scale, NumericGetDatum(a)));
+
+	if (a == NULL || ssot_scale(plain) > scale)
+		return plain;
+	return DatumGetNumeric(DirectFunctionCall2(numeric_round, NumericGetDatum(plain), Int32GetDatum(scale)));
+}
+
 void
 ssot_game_divide(const SsotGame *game, List *causes, Numeric total, int scale)
 {
@@ -304,6 +353,8 @@ ssot_game_divide(const SsotGame *game, List *causes, Numeric total, int scale)
 		rounded[i].place = i;
 		rounded[i].remainder = ssot_subtract(share, multiply(quotient, 24));
 		cause->contribution = quotient;
+		cause->minimum = ssot_tidy(cause->minimum, scale);
+		cause->maximum = ssot_tidy(cause->maximum, scale);
 		left = ssot_subtract(left, quotient);
 	}
 	give_out(rounded, n, left, scale);

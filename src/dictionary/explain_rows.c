@@ -32,7 +32,7 @@
 
 /* What the primary record of an id comes first by, in flat rows. */
 static const char *const primary_order =
-"r.rank, r.updated_at DESC NULLS LAST, r.key COLLATE \"C\"";
+"r.rank, r.updated_at DESC NULLS LAST, r.key COLLATE \"C\", r.gid";
 
 /* ---- columns -------------------------------------------------------------- */
 
@@ -115,6 +115,28 @@ same_time(const SsotMetricReading *a, const SsotMetricReading *b)
 
 /* ---- a side's rows -------------------------------------------------------- */
 
+/* The entity's columns that are read to pair records, and not to compute the number. */
+static List *
+key_columns(const SsotPairRows *rows, List *columns)
+{
+	const SsotMetric *metric = rows->pairing->metric;
+	List	   *counted = ssot_metric_columns_of(metric, rows->columns, 0);
+	List	   *names = NIL;
+	ListCell   *cell;
+	ListCell   *other;
+
+	foreach(cell, ssot_metric_columns_of(metric, columns, 0))
+	{
+		bool		found = false;
+
+		foreach(other, counted)
+			found |= strcmp((const char *) lfirst(cell), (const char *) lfirst(other)) == 0;
+		if (!found)
+			names = lappend(names, lfirst(cell));
+	}
+	return names;
+}
+
 char *
 ssot_side_rows(SsotPairRows *rows, int side)
 {
@@ -123,6 +145,8 @@ ssot_side_rows(SsotPairRows *rows, int side)
 	const SsotMetric *metric = pairing->metric;
 	const char *base = ssot_scope_relation(metric->scope, 0)->alias;
 	char	   *conditions = ssot_metric_conditions(metric, reading, NIL, false);
+	char	   *gid = ssot_sql("%I.%I", base, rows->entity->id_column);
+	List	   *columns = rows->columns;
 	StringInfoData list;
 	ListCell   *cell;
 	char	   *from;
@@ -139,19 +163,27 @@ ssot_side_rows(SsotPairRows *rows, int side)
 						ssot_scope_relation(metric->scope, column->relation)->alias,
 						column->name, ++n);
 	}
+	if (pairing->key != NULL)
+		columns = add_columns(list_copy(columns), pairing->key->columns);
 	reading->relations = NIL;
-	from = ssot_metric_from(metric, reading, rows->columns);
+	reading->optional = key_columns(rows, columns);
+	from = ssot_metric_from(metric, reading, columns);
+	reading->optional = NIL;
 	rows->relations = list_concat(rows->relations, reading->relations);
-	if (reading->mode == SSOT_METRIC_SYSTEM)
-		rows->all[side] = ssot_sql("SELECT %I.%I AS id, %I.ssot_key AS key, %I.ssot_state AS state,"
-								   " %I.ssot_level AS level, %I.ssot_rank AS rank,"
-								   " %I.ssot_updated_at AS updated_at, %I.ssot_answers AS answers%s\nFROM %s",
-								   base, rows->entity->id_column, base, base, base, base, base, base,
-								   list.data, from);
+	ssot_sql_append(&list, "\nFROM %s", from);
+	if (reading->mode != SSOT_METRIC_SYSTEM)
+		rows->all[side] = ssot_sql("SELECT %s AS id, %s AS gid, NULL::pg_catalog.text AS key, 0 AS state, false AS level,"
+								   " 0 AS rank, NULL::pg_catalog.timestamptz AS updated_at, true AS answers%s%s%s",
+								   pairing->key == NULL ? gid : pairing->key->sql, gid, list.data,
+								   conditions == NULL ? "" : "\nWHERE ", conditions == NULL ? "" : conditions);
 	else
-		rows->all[side] = ssot_sql("SELECT %I.%I AS id%s\nFROM %s%s%s", base, rows->entity->id_column,
-								   list.data, from, conditions == NULL ? "" : "\nWHERE ",
-								   conditions == NULL ? "" : conditions);
+		/* A key that is borrowed does not make the number one that is. */
+		rows->all[side] = ssot_sql("SELECT %s AS id, %s AS gid, %I.ssot_key AS key, %I.ssot_state AS state,"
+								   " %I.ssot_level AS level, %I.ssot_rank AS rank,"
+								   " %I.ssot_updated_at AS updated_at, %s AS answers%s",
+								   pairing->key == NULL ? gid : pairing->key->sql, gid, base, base, base, base, base,
+								   pairing->borrows[side] || rows->records[side] == NULL ?
+								   ssot_sql("%I.ssot_answers", base) : "true", list.data);
 	return rows->all[side];
 }
 
@@ -163,51 +195,90 @@ relation_condition(const SsotRelation *relation, bool is_in)
 }
 
 /*
- * Ids in families are compared as families. Only the few ids with several records
- * have to be sorted.
+ * Which rows may be an id's primary record. Ids in families are compared as families.
+ * By a key, a record without it is one of a pair of its own, and records below the
+ * entity's level are like others.
  */
+static char *
+usable_rows(SsotPairRows *rows, int side, const char *more)
+{
+	return ssot_sql("FROM (%s) AS r\nWHERE r.state = 0 AND r.answers AND %s%s%s",
+					ssot_side_rows(rows, side),
+					rows->pairing->key != NULL ? "(r.id IS NOT NULL OR r.gid IS NOT NULL)" :
+					"r.id IS NOT NULL AND NOT r.level",
+					rows->family == NULL ? "" : relation_condition(rows->family, false), more);
+}
+
+/* Only the few ids with several records have to be sorted. */
 char *
 ssot_side_primary(SsotPairRows *rows, int side)
 {
-	char	   *all = ssot_side_rows(rows, side);
-	char	   *single = rows->family == NULL ? "" : relation_condition(rows->family, false);
 	SsotRelation *twice = rows->twice[side];
-	char	   *usable;
 
-	if (rows->records[side] == NULL)
-		return ssot_sql("SELECT r.* FROM (%s) AS r WHERE true%s", all, single);
-	usable = ssot_sql("FROM (%s) AS r\n"
-					  "WHERE r.id IS NOT NULL AND r.state = 0 AND NOT r.level AND r.answers%s",
-					  all, single);
 	if (twice == NULL)
-		return ssot_sql("SELECT r.* %s", usable);
-	return ssot_sql("SELECT r.* %s%s\nUNION ALL\n(SELECT DISTINCT ON (r.id) r.* %s%s\nORDER BY r.id, %s)",
-					usable, relation_condition(twice, false),
-					usable, relation_condition(twice, true), primary_order);
+		return ssot_sql("SELECT r.* %s", usable_rows(rows, side, ""));
+	return ssot_sql("SELECT r.* %s\nUNION ALL\n(SELECT DISTINCT ON (r.id) r.* %s\nORDER BY r.id, %s)",
+					usable_rows(rows, side, relation_condition(twice, false)),
+					usable_rows(rows, side, relation_condition(twice, true)), primary_order);
 }
 
-/* With "kind": duplicate, unlinked or quarantined; "loose": no golden record. */
+/* Further records in force of ids that have a primary one. */
+char *
+ssot_side_further(SsotPairRows *rows, int side)
+{
+	return ssot_sql("SELECT r.* FROM (SELECT r.*, 'duplicate' AS kind, false AS loose,"
+					" pg_catalog.row_number() OVER (PARTITION BY r.id ORDER BY %s) AS place\n"
+					"%s) AS r\n"
+					"WHERE r.place > 1", primary_order,
+					usable_rows(rows, side, relation_condition(rows->twice[side], true)));
+}
+
+/* SQL of what a row p is, besides those that pairs are made of. */
+const char *const ssot_is_quarantined = "p.state < 0";
+const char *const ssot_is_superseded = "p.state > 0";
+const char *const ssot_is_loose = "(p.gid IS NULL OR NOT p.answers)";
+
+const char *
+ssot_is_unlinked(const SsotPairRows *rows)
+{
+	return rows->pairing->key == NULL ? "p.state = 0 AND (p.gid IS NULL OR NOT p.answers)" :
+		"p.state = 0 AND (NOT p.answers OR (p.gid IS NULL AND p.id IS NULL))";
+}
+
+/*
+ * With "kind": duplicate, unlinked or quarantined, null for what a key pairs;
+ * "loose": no golden record, or none that answers what the record lacks.
+ */
 char *
 ssot_side_extra(SsotPairRows *rows, int side)
 {
-	char	   *all = ssot_side_rows(rows, side);
-	char	   *further = "";
+	return ssot_sql("SELECT p.*, CASE WHEN %s THEN 'quarantined' WHEN %s THEN 'duplicate' WHEN %s THEN 'unlinked' END AS kind,"
+					" %s AS loose, 1::pg_catalog.int8 AS place\n"
+					"FROM (%s) AS p\nWHERE %s OR p.state <> 0%s%s",
+					ssot_is_quarantined, ssot_is_superseded, ssot_is_unlinked(rows), ssot_is_loose,
+					ssot_side_rows(rows, side), ssot_is_loose, rows->twice[side] == NULL ? "" : "\nUNION ALL\n",
+					rows->twice[side] == NULL ? "" : ssot_side_further(rows, side));
+}
 
-	if (rows->twice[side] != NULL)
-		further = ssot_sql("\nUNION ALL\n"
-						   "SELECT r.* FROM (SELECT r.*, 'duplicate' AS kind, false AS loose,"
-						   " pg_catalog.row_number() OVER (PARTITION BY r.id ORDER BY %s) AS place\n"
-						   "FROM (%s) AS r\n"
-						   "WHERE r.id IS NOT NULL AND r.state = 0 AND NOT r.level AND r.answers%s%s) AS r\n"
-						   "WHERE r.place > 1", primary_order, all,
-						   relation_condition(rows->twice[side], true),
-						   rows->family == NULL ? "" : relation_condition(rows->family, false));
-	return ssot_sql("SELECT r.*, CASE WHEN r.state = %d THEN 'quarantined'"
-					" WHEN r.state = %d THEN 'duplicate' ELSE 'unlinked' END AS kind,"
-					" r.id IS NULL OR NOT r.answers AS loose, 1::pg_catalog.int8 AS place\n"
-					"FROM (%s) AS r\n"
-					"WHERE r.id IS NULL OR r.state > 0 OR NOT r.answers%s",
-					SSOT_STATE_QUARANTINED, SSOT_STATE_SUPERSEDED, all, further);
+char *
+ssot_record_label(const SsotPairRows *rows, int side, const char *key)
+{
+	const SsotMetricReading *reading = &rows->pairing->reading[side];
+
+	if (reading->mode != SSOT_METRIC_SYSTEM)
+		return pstrdup("NULL::pg_catalog.text[]");
+	return ssot_sql("CASE WHEN %s IS NOT NULL THEN ARRAY[%L || %s] END", key, psprintf("%s:", reading->system), key);
+}
+
+char *
+ssot_record_labels(const SsotPairRows *rows, int side, const char *key)
+{
+	const SsotMetricReading *reading = &rows->pairing->reading[side];
+
+	if (reading->mode != SSOT_METRIC_SYSTEM)
+		return pstrdup("NULL::pg_catalog.text[]");
+	return ssot_sql("pg_catalog.array_agg(DISTINCT %L || %s) FILTER (WHERE %s IS NOT NULL)",
+					psprintf("%s:", reading->system), key, key);
 }
 
 /* ---- a row's share -------------------------------------------------------- */
@@ -255,6 +326,17 @@ ssot_share(const SsotPairRows *rows, char **refs, const char *exists, const char
 					ssot_metric_rates(metric, &rows->pairing->reading[0]), name);
 }
 
+char *
+ssot_own_share(const SsotPairRows *rows, const char *name)
+{
+	int			n = list_length(rows->columns);
+	char	  **refs = palloc(sizeof(char *) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		refs[i] = psprintf("p.c%d", i + 1);
+	return ssot_share(rows, refs, "true", name);
+}
+
 /* ---- preparing ------------------------------------------------------------ */
 
 static bool
@@ -268,34 +350,30 @@ keep_id(TupleTableSlot *slot, void *arg)
 }
 
 /*
- * Ids with several records in force: they need a primary one. Records below the
- * entity's level may be many and are no duplicates.
+ * Records in force that could be the primary one of their id. Those below the entity's
+ * level may be many and are no duplicates.
  */
-static SsotRelation *
-find_twice(SsotPairRows *rows, int side)
+const char *
+ssot_is_primary(const SsotPairRows *rows)
 {
-	SsotRelation *twice = palloc0(sizeof(SsotRelation));
-	SsotRecords *records = rows->records[side];
-	SsotStatement statement = {.read_only = true};
+	return rows->pairing->key == NULL ? "p.state = 0 AND p.id IS NOT NULL AND NOT p.level" :
+		"p.state = 0 AND p.id IS NOT NULL AND p.answers";
+}
 
-	twice->name = side == 0 ? "ssot_twice_l" : "ssot_twice_r";
-	twice->desc = CreateTemplateTupleDesc(1);
-	TupleDescInitEntry(twice->desc, 1, "id", rows->entity->id_type, -1, 0);
-	twice->rows = tuplestore_begin_heap(false, false, work_mem);
-	statement.sql = ssot_sql("SELECT r.%I AS id FROM (%s) AS r\n"
-							 "WHERE r.%I IS NOT NULL AND r.ssot_state = 0 AND NOT r.ssot_level\n"
-							 "GROUP BY r.%I HAVING pg_catalog.count(*) > 1",
-							 rows->entity->id_column,
-							 ssot_records_rows(records, NIL), rows->entity->id_column,
-							 rows->entity->id_column);
-	ssot_statement_each(&statement, keep_id, twice);
-	if (twice->count == 0)
-	{
-		tuplestore_end(twice->rows);
-		return NULL;
-	}
-	rows->relations = lappend(rows->relations, twice);
-	return twice;
+void
+ssot_find_twice(SsotPairRows *rows, int side)
+{
+	SsotRelation *ids = palloc0(sizeof(SsotRelation));
+
+	ids->name = side == 0 ? "ssot_twice_l" : "ssot_twice_r";
+	ids->desc = CreateTemplateTupleDesc(1);
+	TupleDescInitEntry(ids->desc, 1, "id",
+					   rows->pairing->key == NULL ? rows->entity->id_type : rows->pairing->key->type, -1, 0);
+	ids->rows = tuplestore_begin_heap(false, false, work_mem);
+	ssot_pair_each(rows, ssot_sql("SELECT p.id FROM (%s) AS p\nWHERE %s\nGROUP BY p.id HAVING pg_catalog.count(*) > 1",
+								  ssot_side_rows(rows, side), ssot_is_primary(rows)), keep_id, ids);
+	rows->twice[side] = ids;
+	rows->relations = lappend(rows->relations, ids);
 }
 
 static void
@@ -320,35 +398,47 @@ open_side(SsotPairRows *rows, int side)
 			!ssot_records_map(records, column->name))
 			rows->pairing->borrows[side] = true;
 	}
-	rows->twice[side] = find_twice(rows, side);
+}
+
+SsotPairRows *
+ssot_plain_rows(SsotPairing *pairing)
+{
+	SsotPairRows *rows = palloc0(sizeof(SsotPairRows));
+
+	rows->pairing = pairing;
+	rows->entity = ssot_entity_load(ssot_scope_relation(pairing->metric->scope, 0)->relid, false);
+	rows->columns = columns_in_order(pairing);
+	for (int side = 0; side < 2; side++)
+		open_side(rows, side);
+	return rows;
+}
+
+/* Of two golden records that a key pairs, each may lend another value. */
+static bool
+is_same(const SsotPairRows *rows, const SsotScopeColumn *column)
+{
+	const SsotPairing *pairing = rows->pairing;
+
+	return pairing->key == NULL && same_time(&pairing->reading[0], &pairing->reading[1]) &&
+		is_borrowed(rows, 0, column) && is_borrowed(rows, 1, column) && column->relation == 0;
 }
 
 SsotPairRows *
 ssot_pair_rows(SsotPairing *pairing)
 {
-	SsotPairRows *rows = palloc0(sizeof(SsotPairRows));
-	SsotScopeRelation *base = ssot_scope_relation(pairing->metric->scope, 0);
-	int			ncolumns;
+	SsotPairRows *rows = ssot_plain_rows(pairing);
+	int			ncolumns = list_length(rows->columns);
 
-	rows->pairing = pairing;
-	rows->entity = ssot_entity_load(base->relid, false);
-	rows->columns = columns_in_order(pairing);
-	ncolumns = list_length(rows->columns);
 	rows->hierarchical = palloc0(sizeof(bool) * Max(ncolumns, 1));
 	rows->same = palloc0(sizeof(bool) * Max(ncolumns, 1));
-	for (int side = 0; side < 2; side++)
-		open_side(rows, side);
 	for (int i = 0; i < ncolumns; i++)
 	{
 		SsotScopeColumn *column = (SsotScopeColumn *) list_nth(rows->columns, i);
 
 		rows->hierarchical[i] = is_hierarchical(rows, column);
 		rows->has_hierarchical |= rows->hierarchical[i];
-		rows->same[i] = same_time(&pairing->reading[0], &pairing->reading[1]) &&
-			is_borrowed(rows, 0, column) && is_borrowed(rows, 1, column) && column->relation == 0;
+		rows->same[i] = is_same(rows, column);
 	}
 	pairing->has_hierarchy = rows->has_hierarchical;
-	ssot_find_families(rows);
-	ssot_find_undecided(rows);
 	return rows;
 }

@@ -5,15 +5,15 @@
  * Two golden records, one of which only the left holds and the other only the
  * right, may be one: their records are an open review pair (ssot.match_pair). What
  * each side seems to lack then is not missing, it is undecided; the two net into
- * one cause. ssot_undecided holds the ids of such pairs.
+ * one cause. ssot_undecided holds the ids of such pairs, each with the other's record.
  *
  *		WITH l AS (<ids of the left>), r AS (<ids of the right>),
  *		named AS (SELECT s.system || ':' || k.ssot_key AS record, k.deal_id AS id
  *		          FROM golden_ssot.deal_source AS k JOIN ssot.source AS s ... )
- *		SELECT DISTINCT x.id
+ *		SELECT DISTINCT x.id, x.other
  *		FROM ssot_pairs AS p JOIN named AS a ON a.record = p.record_a
  *		JOIN named AS b ON b.record = p.record_b,
- *		     LATERAL (VALUES (a.id), (b.id)) AS x (id)
+ *		     LATERAL (VALUES (a.id, b.record), (b.id, a.record)) AS x (id, other)
  *		WHERE <a only in the left and b only in the right, or the other way round>
  */
 #include "postgres.h"
@@ -84,10 +84,10 @@ undecided_sql(SsotPairRows *rows)
 					"named AS (SELECT s.system || ':' || k.ssot_key AS record, k.%I AS id\n"
 					" FROM %T AS k JOIN ssot.source AS s ON s.source_id = k.ssot_source\n"
 					" WHERE k.ssot_copy = 0 AND k.%I IS NOT NULL)\n"
-					"SELECT DISTINCT x.id\n"
+					"SELECT DISTINCT x.id, x.other\n"
 					"FROM ssot_pairs AS p JOIN named AS a ON a.record = p.record_a\n"
 					"JOIN named AS b ON b.record = p.record_b,\n"
-					" LATERAL (VALUES (a.id), (b.id)) AS x (id)\n"
+					" LATERAL (VALUES (a.id, b.record), (b.id, a.record)) AS x (id, other)\n"
 					"WHERE (%s) OR (%s)",
 					ssot_side_ids(rows, 0), ssot_side_ids(rows, 1), entity->id_column,
 					entity->source_table, entity->id_column, apart("l", "r"), apart("r", "l"));
@@ -109,8 +109,10 @@ ssot_find_undecided(SsotPairRows *rows)
 	}
 	undecided = palloc0(sizeof(SsotRelation));
 	undecided->name = "ssot_undecided";
-	undecided->desc = CreateTemplateTupleDesc(1);
+	undecided->desc = CreateTemplateTupleDesc(2);
 	TupleDescInitEntry(undecided->desc, 1, "id", rows->entity->id_type, -1, 0);
+	TupleDescInitEntry(undecided->desc, 2, "other", TEXTOID, -1, 0);
+	TupleDescInitEntryCollation(undecided->desc, 2, C_COLLATION_OID);
 	undecided->rows = tuplestore_begin_heap(false, false, work_mem);
 	statement.sql = undecided_sql(rows);
 	relations = palloc0(sizeof(SsotRelation) * (n + 1));

@@ -109,6 +109,8 @@ typedef struct SsotMetricReading
 								 * by, so it may borrow all: see system_entity */
 	bool		records;		/* SYSTEM: keep what cannot answer, and show
 								 * what each row is (records.h) */
+	List	   *optional;		/* SYSTEM: names of columns that the number is
+								 * not computed from; see records.h */
 	const char *stamp;			/* SQL of the as-of, where it is not "time" */
 	List	   *borrowed;		/* SYSTEM: out: "alias.column" taken from
 								 * golden */

@@ -27,11 +27,10 @@ digits_of(Numeric value)
 	return DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value)));
 }
 
-char *
-ssot_grouped_digits(Numeric value)
+static char *
+grouped(Numeric value)
 {
-	Datum		plain = DirectFunctionCall1(numeric_trim_scale, NumericGetDatum(value));
-	char	   *text = digits_of(DatumGetNumeric(DirectFunctionCall1(numeric_abs, plain)));
+	char	   *text = digits_of(DatumGetNumeric(DirectFunctionCall1(numeric_abs, NumericGetDatum(value))));
 	char	   *point = strchr(text, '.');
 	int			digits = point == NULL ? strlen(text) : point - text;
 	StringInfoData buf;
@@ -46,9 +45,28 @@ ssot_grouped_digits(Numeric value)
 	return buf.data;
 }
 
-/* "2026-11-04 11:59 America/New_York" */
-static char *
-minute_of(TimestampTz time)
+static Numeric
+trimmed(Numeric value)
+{
+	return DatumGetNumeric(DirectFunctionCall1(numeric_trim_scale, NumericGetDatum(value)));
+}
+
+char *
+ssot_grouped_digits(Numeric value)
+{
+	return grouped(trimmed(value));
+}
+
+char *
+ssot_grouped_amount(Numeric value)
+{
+	Numeric		plain = trimmed(value);
+
+	return grouped(strchr(digits_of(plain), '.') == NULL ? plain : value);
+}
+
+char *
+ssot_minute(TimestampTz time)
 {
 	struct pg_tm tm;
 	fsec_t		fsec;
@@ -82,6 +100,6 @@ ssot_metric_label(PG_FUNCTION_ARGS)
 	else
 		appendStringInfo(&buf, "%s%s%s%s", digits_of(value)[0] == '-' ? "-" : "", ssot_grouped_digits(value),
 						 unit == NULL ? "" : " ", unit == NULL ? "" : unit);
-	appendStringInfo(&buf, " as of %s, definition v%d", minute_of(PG_GETARG_TIMESTAMPTZ(5)), PG_GETARG_INT32(2));
+	appendStringInfo(&buf, " as of %s, definition v%d", ssot_minute(PG_GETARG_TIMESTAMPTZ(5)), PG_GETARG_INT32(2));
 	PG_RETURN_TEXT_P(cstring_to_text(buf.data));
 }

@@ -269,7 +269,7 @@ held_golden(const SsotMetric *metric, const SsotRecords *records, SsotMetricRead
 					records == NULL ? "" :
 					ssot_sql("\n WHERE g.%I IN (SELECT r.%I FROM (%s) AS r WHERE r.ssot_state = 0)",
 							 entity->id_column, entity->id_column,
-							 ssot_records_query(records, NIL, &reading->relations)));
+							 ssot_records_query(records, NIL, NIL, &reading->relations)));
 }
 
 /*
@@ -304,7 +304,7 @@ system_entity(const SsotMetric *metric, SsotMetricReading *reading, List *column
 					ssot_sql(", r.ssot_key, r.ssot_state, r.ssot_level, r.ssot_rank, r.ssot_updated_at,"
 							 " %s AS ssot_answers",
 							 borrows ? ssot_sql("g.%I IS NOT NULL", entity->id_column) : "true") : "",
-					ssot_records_query(records, columns, &reading->relations),
+					ssot_records_query(records, columns, reading->optional, &reading->relations),
 					borrows ? ssot_sql("\n %s %T AS g ON g.%I = r.%I",
 									   reading->records ? "LEFT JOIN" : "JOIN",
 									   ssot_records_golden(records), entity->id_column,
@@ -354,7 +354,7 @@ system_referred(const SsotMetric *metric, int i, SsotMetricReading *reading, Lis
 	return ssot_sql("(SELECT g.%I%s\n FROM %T AS g\n LEFT JOIN (SELECT DISTINCT ON (r.%I) r.*\n"
 					"  FROM (%s) AS r\n  WHERE r.%I IS NOT NULL\n  ORDER BY r.%I, %s) AS r ON r.%I = g.%I)",
 					relation->target, list.data, golden_relation(relation->relid, reading),
-					entity->id_column, ssot_records_query(records, columns, &reading->relations),
+					entity->id_column, ssot_records_query(records, columns, NIL, &reading->relations),
 					entity->id_column, entity->id_column, ssot_records_order,
 					entity->id_column, entity->id_column);
 }

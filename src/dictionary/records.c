@@ -101,7 +101,7 @@ source_rows(const SsotRecords *records, int s, const char *columns, bool closed)
 			 closed ? ssot_sql(" AND r.ssot_to > %L::pg_catalog.timestamptz", time) : "");
 
 	return ssot_sql("SELECT r.%I, r.ssot_key,"
-					" CASE WHEN r.ssot_copy = 0 THEN 0 ELSE 1 END AS ssot_state,"
+					" r.ssot_copy AS ssot_state,"
 					" %s AS ssot_level, %d AS ssot_rank, r.ssot_updated_at, r.ssot_copy%s\n"
 					"FROM %T AS r\n"
 					"WHERE r.ssot_source = %d AND r.ssot_copy >= 0%s",
@@ -158,15 +158,40 @@ ssot_records_rows(const SsotRecords *records, List *columns)
 		all_rows(records, mapped_columns(records, columns, ", r.%I"));
 }
 
+/* The names of a list that are not in another. */
+static List *
+without(List *names, List *others)
+{
+	List	   *rest = NIL;
+	ListCell   *cell;
+	ListCell   *other;
+
+	foreach(cell, names)
+	{
+		bool		found = false;
+
+		foreach(other, others)
+			found |= strcmp((const char *) lfirst(cell), (const char *) lfirst(other)) == 0;
+		if (!found)
+			rest = lappend(rest, lfirst(cell));
+	}
+	return rest;
+}
+
 /* Names that no other query of the statement can have. */
 static int	nquarantined = 0;
 
 char *
-ssot_records_query(const SsotRecords *records, List *columns, List **relations)
+ssot_records_query(const SsotRecords *records, List *columns, List *optional, List **relations)
 {
-	char	   *plain = mapped_columns(records, columns, ", r.%I");
-	char	   *rows = ssot_records_rows(records, columns);
-	SsotRelation *quarantined = ssot_quarantined_rows(records, columns);
+	List	   *needed = without(columns, optional);
+	char	   *plain;
+	char	   *rows;
+	SsotRelation *quarantined = ssot_quarantined_rows(records, needed);
+
+	columns = list_concat(list_copy(needed), optional);
+	plain = mapped_columns(records, columns, ", r.%I");
+	rows = ssot_records_rows(records, columns);
 
 	if (quarantined == NULL)
 		return rows;
@@ -175,7 +200,8 @@ ssot_records_query(const SsotRecords *records, List *columns, List **relations)
 	return ssot_sql("SELECT r.%I, r.ssot_key, r.ssot_state, r.ssot_level, r.ssot_rank,"
 					" r.ssot_updated_at, r.ssot_copy%s\nFROM (%s) AS r\n"
 					"UNION ALL\n"
-					"SELECT NULL, r.ssot_key, %d, false, 2147483647, NULL, 0%s\nFROM %I AS r",
+					"SELECT NULL, r.ssot_key, %d, false, 2147483647, NULL, 0%s%s\nFROM %I AS r",
 					records->entity->id_column, plain, rows,
-					SSOT_STATE_QUARANTINED, plain, quarantined->name);
+					SSOT_STATE_QUARANTINED, mapped_columns(records, needed, ", r.%I"),
+					mapped_columns(records, optional, ", NULL"), quarantined->name);
 }

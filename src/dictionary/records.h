@@ -10,11 +10,12 @@
 
 #include "entity/map.h"
 
-/* What a row of a system's records is. */
-#define SSOT_STATE_RECORD		0	/* in force */
-#define SSOT_STATE_SUPERSEDED	1	/* an older row of the same key */
-#define SSOT_STATE_QUARANTINED	2	/* could not be taken; the fields asked
-									 * for can be cast */
+/*
+ * What a row of a system's records is: 0 in force, > 0 an older row of the same key,
+ * and this: could not be taken; the fields asked for can be cast. It is the column
+ * ssot_copy of the records, so that the planner knows how many are in force.
+ */
+#define SSOT_STATE_QUARANTINED	(-1)
 
 /* The records of a system at a time of the entity's clock. */
 typedef struct SsotRecords
@@ -39,9 +40,11 @@ extern bool ssot_records_map(const SsotRecords *records, const char *column);
  * ssot_state, ssot_level (records below the entity's level), ssot_rank and
  * ssot_updated_at for choosing the primary one, and the mapped fields among
  * "columns". Rows of the quarantine are rows of their own; they are made in C
- * and appended to *relations.
+ * and appended to *relations. They need not have the "optional" ones of the columns,
+ * and have them as NULL.
  */
-extern char *ssot_records_query(const SsotRecords *records, List *columns, List **relations);
+extern char *ssot_records_query(const SsotRecords *records, List *columns, List *optional,
+								List **relations);
 
 /* The same without the quarantine. */
 extern char *ssot_records_rows(const SsotRecords *records, List *columns);

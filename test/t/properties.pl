@@ -9,6 +9,9 @@
 #   idle        a second run writes nothing: no row version changes (law 4)
 #   drift       verification finds nothing to complain about
 #   as of       an answer about the past never changes
+#   explained   why two numbers differ adds up, cause by cause and entity by
+#               entity, by golden id and by a key; swapped, all is negated; what
+#               is the same has no cause
 #
 # A case is made from its seed alone: SSOT_SEED=7 repeats case 7, SSOT_CASES=50
 # tries more. The last case of a run has a seed nobody has tried before.
@@ -54,6 +57,53 @@ $node->safe_psql('postgres', q{
 		every := every || 'state=' || coalesce(one, 'empty');
 		SELECT c.last_write::text INTO one FROM ssot.clock AS c WHERE to_regclass(c.entity) = versions.entity;
 		RETURN every || ' clock=' || one;
+	END $$;
+	-- What does not hold of an explanation; '' is the answer to expect. o and back
+	-- are an order and its reverse; null for Shapley's method.
+	CREATE FUNCTION unexplained(metric text, l text, r text, lv text, rv text, lt timestamptz, o text[], back text[], pair_by text)
+	RETURNS text LANGUAGE plpgsql AS $$
+	DECLARE
+		method text := CASE WHEN o IS NULL THEN 'shapley' ELSE 'bridge' END;
+		total numeric;
+		wrong text;
+		problems text := '';
+	BEGIN
+		BEGIN
+			total := (SELECT value FROM ssot.metric(metric, system => r, variant => rv))
+			       - (SELECT value FROM ssot.metric(metric, as_of => lt, system => l, variant => lv));
+		EXCEPTION WHEN object_not_in_prerequisite_state THEN
+			RETURN 'no number';
+		END;
+		CREATE TEMPORARY TABLE causes AS
+		SELECT * FROM ssot.explain_difference(metric, l, r, method, o, NULL, lv, rv, NULL, NULL, lt, NULL, pair_by);
+		CREATE TEMPORARY TABLE entities AS
+		SELECT * FROM ssot.explain_difference(metric, l, r, method, o, NULL, lv, rv, NULL, NULL, lt, NULL, pair_by, true);
+		CREATE TEMPORARY TABLE back_causes AS
+		SELECT * FROM ssot.explain_difference(metric, r, l, method, back, NULL, rv, lv, NULL, NULL, NULL, lt, pair_by);
+		CREATE TEMPORARY TABLE back_entities AS
+		SELECT * FROM ssot.explain_difference(metric, r, l, method, back, NULL, rv, lv, NULL, NULL, NULL, lt, pair_by, true);
+		IF coalesce((SELECT sum(contribution) FROM causes), 0) <> total THEN
+			problems := problems || format(' causes add up to %s, not %s;', (SELECT sum(contribution) FROM causes), total);
+		END IF;
+		SELECT string_agg(format('%s %s (%s) has entities of %s (%s)', c.cause, c.contribution, c.entities, e.contribution, e.n), ', ') INTO wrong
+		  FROM causes AS c
+		  FULL JOIN (SELECT axis, cause, sum(contribution) AS contribution, sum(entities) AS n FROM entities GROUP BY 1, 2) AS e USING (axis, cause)
+		 WHERE e.contribution IS DISTINCT FROM c.contribution OR (o IS NOT NULL AND e.n IS DISTINCT FROM c.entities) OR e.n < c.entities;
+		problems := problems || coalesce(' ' || wrong || ';', '');
+		SELECT string_agg(format('%s %s becomes %s', axis, cause, n), ', ') INTO wrong
+		  FROM (SELECT axis, cause, sum(n) AS n
+		          FROM (SELECT axis, cause, entities, contribution, minimum, maximum, 1 AS n FROM causes
+		                UNION ALL SELECT axis, cause, entities, -contribution, -maximum, -minimum, -1 FROM back_causes) AS b
+		         GROUP BY axis, cause, entities, contribution, minimum, maximum HAVING sum(n) <> 0) AS x;
+		problems := problems || coalesce(' swapped: ' || wrong || ';', '');
+		SELECT string_agg(format('%s %s %s %s %s %s', cause, id, pair_key, contribution, lr, rr), ', ') INTO wrong
+		  FROM (SELECT cause, id, pair_key, contribution, lr, rr
+		          FROM (SELECT cause, id, pair_key, entities, contribution, minimum, maximum, left_records AS lr, right_records AS rr, left_counts AS lc, right_counts AS rc, 1 AS n FROM entities
+		                UNION ALL SELECT cause, id, pair_key, entities, -contribution, -maximum, -minimum, right_records, left_records, right_counts, left_counts, -1 FROM back_entities) AS b
+		         GROUP BY cause, id, pair_key, entities, contribution, minimum, maximum, lr, rr, lc, rc HAVING sum(n) <> 0) AS x;
+		problems := problems || coalesce(' swapped entities: ' || wrong || ';', '');
+		DROP TABLE causes, entities, back_causes, back_entities;
+		RETURN problems;
 	END $$;
 });
 
@@ -781,6 +831,59 @@ sub check_nothing_lost
 	check("$what: rows that were kept", $got, $expected);
 }
 
+# A predicate on a field, as a metric's filter.
+sub random_filter
+{
+	my ($field) = @_;
+	return $field->{name} if $field->{type} eq 'boolean';
+	my @pool = @{ $values{ $field->{type} } };
+	return "$field->{name} " . pick('>', '<>', '<=') . ' ' . literal(pick(@pool)) . "::$field->{type}";
+}
+
+# Two definitions of one number, and why systems differ by them.
+sub check_explained
+{
+	my ($what, $case, $schema, $past) = @_;
+	my @fields = @{ $case->{fields} };
+	my @numbers = grep { $_->{type} =~ /integer|numeric/ } @fields;
+	my %system = map { $_->{system} => 1 } @{ $case->{sources} };
+	my @sides = ('golden', sort keys %system);
+	my $answered = 0;
+
+	for my $variant ('plain', 'other')
+	{
+		my $measure = @numbers && chance(.8) ? 'sum(' . pick(@numbers)->{name} . ')' : 'count(*)';
+		my $filter = chance(.7) ? literal(random_filter(pick(@fields))) : 'NULL';
+		$node->safe_psql('postgres', "SET client_min_messages = error;
+			SELECT ssot.create_metric('$schema', variant => '$variant', from_entity => '$schema.thing', measure => '$measure', filter => $filter, unit => 'units')");
+	}
+	for my $l (0 .. $#sides)
+	{
+		for my $r ($l .. $#sides)
+		{
+			my @order = shuffled('definition', 'timing', 'hierarchy', 'quality');
+			my $o = chance(.5) ? 'NULL' : literal('{' . join(',', @order) . '}');
+			my $back = $o eq 'NULL' ? 'NULL' : literal('{' . join(',', reverse @order) . '}');
+			my @key = map { $_->{name} } (shuffled(@fields))[ 0 .. between(0, 1) ];
+			my $key = chance(.5) ? 'NULL' : literal(@key == 1 ? $key[0] : '{' . join(',', @key) . '}');
+			my ($lv, $rv) = (pick('plain', 'other'), pick('plain', 'other'));
+			my $lt = $sides[$l] eq 'golden' && chance(.3) ? literal(pick(@$past)->{at}) : 'NULL';
+			my $call = "unexplained('$schema', '$sides[$l]', '$sides[$r]', '$lv', '$rv', $lt, $o, $back, $key)";
+			my ($status, $out, $err) = $node->psql('postgres', "SELECT $call");
+			next if $out eq 'no number';
+			$answered++;
+			check("$what, $call", $status == 0 ? $out : $err, '');
+			next if $l != $r || $lv ne $rv || $lt ne 'NULL';
+			check("$what, nothing differs in $call", $node->safe_psql('postgres',
+				"SELECT count(*) FROM ssot.explain_difference('$schema', '$sides[$l]', '$sides[$r]', left_variant => '$lv', right_variant => '$rv', pair_by => $key)"), '0');
+		}
+	}
+	$node->safe_psql('postgres', "SET client_min_messages = error;
+		SELECT format('DROP VIEW %s CASCADE', c.oid::regclass) FROM pg_class AS c WHERE c.relkind = 'v' AND c.relnamespace::regnamespace::text LIKE 'metrics%' \\gexec
+		DELETE FROM ssot.definition_version");
+	return $answered;
+}
+
 sub try_case
 {
 	my ($seed) = @_;
@@ -835,8 +938,9 @@ sub try_case
 			answer($case, $d), expected_answer($case, $input, {}));
 	}
 	check("$name, through other states", answer($case, $d), $expected);
+	my $explained = $problems ? 0 : check_explained("$name, explained", $case, $d, \@past);
 
-	ok($problems == 0, "case $seed: " . @{ $case->{sources} } . ' sources, ' . @{ $case->{fields} } . ' fields');
+	ok($problems == 0, "case $seed: " . @{ $case->{sources} } . ' sources, ' . @{ $case->{fields} } . " fields, $explained explained");
 	return if $problems && $ENV{SSOT_SEED};
 	$node->safe_psql('postgres', qq{
 		SET client_min_messages = error;

@@ -19,6 +19,7 @@ CREATE TABLE golden.deal (
 SELECT ssot.create_system('crm', owner => 'sales');
 SELECT ssot.create_system('erp', owner => 'finance');
 SELECT ssot.create_system('mkt', owner => 'marketing');
+SELECT ssot.create_system('fld', owner => 'field service');
 SELECT ssot.register_entity('golden.account', owner => 'revops', canonical_system => 'crm');
 SELECT ssot.register_entity('golden.deal', owner => 'revops', canonical_system => 'crm');
 SELECT ssot.create_source('golden.account', 'crm', 'company.crm_account', key => 'id', updated_at => 'modified',
@@ -27,6 +28,8 @@ SELECT ssot.create_source('golden.account', 'crm', 'company.crm_account', key =>
 SELECT ssot.create_source('golden.account', 'erp', 'company.erp_account', key => 'no', updated_at => 'modified',
     links => '{"crm": "crm_id"}',
     fields => '{"name": "name", "employees": "employees", "parent_id": {"system": "erp", "value": "parent"}}');
+SELECT ssot.create_source('golden.account', 'fld', 'company.site', key => 'no', updated_at => 'modified', level => 'site',
+    links => '{"crm": "crm_id"}', creates => false, fields => '{"employees": "employees"}');
 SELECT ssot.create_source('golden.deal', 'crm', 'company.crm_deal', key => 'id', keys => '{"ext": "ext"}', updated_at => 'modified',
     fields => '{"account_id": {"system": "crm", "value": "account"}, "stage": "stage", "qualified": "qualified",
                 "renewal": "renewal", "amount": "amount", "signed_on": "signed_on"}');
