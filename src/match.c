@@ -27,6 +27,9 @@ PG_FUNCTION_INFO_V1(ssot_match_model);
 PG_FUNCTION_INFO_V1(ssot_match_blocking);
 PG_FUNCTION_INFO_V1(ssot_match_kinds);
 
+/* Records whose keys are fetched before they are needed. */
+#define AHEAD	16
+
 /* What the four functions have in common: the outcome of a run. */
 typedef struct Run
 {
@@ -134,6 +137,17 @@ key_datum(const Run *run, int record)
 													table->key_start[i + 1] - table->key_start[i]));
 }
 
+/* Keys are not in the order of records: ask for those of some records later. */
+static void
+announce_key(const Run *run, int record)
+{
+	const SsotMatchTable *table = &run->table;
+	const int  *arrival = table->records->arrival;
+
+	__builtin_prefetch(&table->key_start[arrival[record + AHEAD]]);
+	__builtin_prefetch(table->key_bytes + table->key_start[arrival[record + AHEAD / 2]]);
+}
+
 /* Are the key bytes of one record before those of another? */
 static bool
 key_before(const Run *run, int a, int b)
@@ -159,6 +173,7 @@ ssot_match(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Run		   *outcome;
+	const int  *cluster;
 	int		   *least;
 	int			n;
 	MemoryContext row;
@@ -167,14 +182,15 @@ ssot_match(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	outcome = run(fcinfo);
 	n = outcome->table.records->n;
+	cluster = outcome->matching->gathering.cluster;
 	least = palloc_extended(sizeof(int) * Max(n, 1), MCXT_ALLOC_HUGE);
 	for (int i = 0; i < n; i++)
 		least[i] = i;
 	for (int i = 0; i < n; i++)
 	{
-		int			root = outcome->matching->gathering.cluster[i];
+		int			root = cluster[i];
 
-		if (key_before(outcome, i, least[root]))
+		if (root != i && key_before(outcome, i, least[root]))
 			least[root] = i;
 	}
 	row = AllocSetContextCreate(CurrentMemoryContext, "row", ALLOCSET_SMALL_SIZES);
@@ -185,8 +201,10 @@ ssot_match(PG_FUNCTION_ARGS)
 		bool		nulls[2] = {false, false};
 
 		CHECK_FOR_INTERRUPTS();
+		if (i + AHEAD < n)
+			announce_key(outcome, i);
 		values[0] = key_datum(outcome, i);
-		values[1] = key_datum(outcome, least[outcome->matching->gathering.cluster[i]]);
+		values[1] = least[cluster[i]] == i ? values[0] : key_datum(outcome, least[cluster[i]]);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 		MemoryContextReset(row);
 	}

@@ -4,9 +4,11 @@
  *
  * The rows come by one query whose columns are all text:
  *
- *		SELECT t.id::text, t.source::text, t.name::text,
- *			   concat_ws-like: coalesce(t.given::text, '') || E'\x1f' || coalesce(t.family::text, '')
+ *		SELECT t.id::text, t.source::text, t.name::text, t.given::text, t.family::text
  *		  FROM crm.contact AS t
+ *
+ * The columns of one comparison are joined here, which takes a fraction of the
+ * time that joining them in the query does.
  *
  * A row without a key is an error: what comes out is told by keys.
  */
@@ -142,6 +144,7 @@ typedef struct Reading
 	int			key_capacity;
 	int			n;
 	MemoryContext row_context;
+	StringInfoData joined;		/* the texts of several columns */
 	uint64		groups[MAX_GROUPS]; /* hashes of their names */
 	int			ngroups;
 } Reading;
@@ -179,6 +182,56 @@ slot_text(TupleTableSlot *slot, int column, int *len)
 	value = DatumGetTextPP(slot->tts_values[column]);
 	*len = VARSIZE_ANY_EXHDR(value);
 	return VARDATA_ANY(value);
+}
+
+/*
+ * The columns of one comparison, beginning with "column", as one text behind
+ * those that were joined before; its place is returned, -1 if all are empty.
+ */
+static int
+join_columns(Reading *reading, TupleTableSlot *slot, int column, int ncolumns, int *len)
+{
+	StringInfo	joined = &reading->joined;
+	int			start = joined->len;
+
+	for (int c = 0; c < ncolumns; c++)
+	{
+		int			n = 0;
+		const char *text = slot_text(slot, column + c, &n);
+
+		if (c > 0)
+			appendStringInfoChar(joined, SSOT_FIELD_SEPARATOR);
+		if (text != NULL)
+			appendBinaryStringInfo(joined, text, n);
+	}
+	*len = joined->len - start;
+	return *len == ncolumns - 1 ? -1 : start;
+}
+
+/* The texts to compare; what they point at lasts until the next row. */
+static void
+row_texts(Reading *reading, TupleTableSlot *slot, const char **texts, int *lengths)
+{
+	SsotMatchTable *table = reading->table;
+	int			joined[SSOT_MAX_FIELDS];
+	int			column = 2;
+
+	resetStringInfo(&reading->joined);
+	for (int f = 0; f < table->nfields; f++)
+	{
+		int			ncolumns = list_length(table->columns[f]);
+
+		joined[f] = -1;
+		texts[f] = NULL;
+		if (ncolumns == 1)
+			texts[f] = slot_text(slot, column, &lengths[f]);
+		else
+			joined[f] = join_columns(reading, slot, column, ncolumns, &lengths[f]);
+		column += ncolumns;
+	}
+	for (int f = 0; f < table->nfields; f++)
+		if (joined[f] >= 0)
+			texts[f] = reading->joined.data + joined[f];
 }
 
 /* The bit of a group, by its name. */
@@ -226,8 +279,7 @@ read_row(TupleTableSlot *slot, void *arg)
 				 errhint("Name key columns that are never null.")));
 	group = slot_text(slot, 1, &group_len);
 	groups = group == NULL ? 0 : group_bit(reading, group, group_len);
-	for (int f = 0; f < table->nfields; f++)
-		texts[f] = slot_text(slot, f + 2, &lengths[f]);
+	row_texts(reading, slot, texts, lengths);
 	MemoryContextSwitchTo(old);
 	keep_key(reading, key, key_len);
 	ssot_team_add(reading->team, ssot_mix(ssot_hash_text(key, key_len)), groups,
@@ -235,24 +287,6 @@ read_row(TupleTableSlot *slot, void *arg)
 	if ((reading->n & 0xFF) == 0)
 		MemoryContextReset(reading->row_context);
 	return true;
-}
-
-/* The columns of one comparison as one text. */
-static void
-append_field(StringInfo sql, List *columns)
-{
-	ListCell   *cell;
-
-	if (list_length(columns) == 1)
-	{
-		ssot_sql_append(sql, "t.%I::pg_catalog.text", linitial(columns));
-		return;
-	}
-	appendStringInfoString(sql, "NULLIF(");
-	foreach(cell, columns)
-		ssot_sql_append(sql, "%scoalesce(t.%I::pg_catalog.text, '')",
-						cell == list_head(columns) ? "" : " || E'\\x1f' || ", lfirst(cell));
-	ssot_sql_append(sql, ", pg_catalog.repeat(E'\\x1f', %d))", list_length(columns) - 1);
 }
 
 static void
@@ -322,14 +356,17 @@ ssot_match_read(SsotMatchTable *table)
 		ssot_sql_append(&sql, "t.%I::pg_catalog.text", table->group_column);
 	for (int f = 0; f < table->nfields; f++)
 	{
-		appendStringInfoString(&sql, ", ");
-		append_field(&sql, table->columns[f]);
+		ListCell   *cell;
+
+		foreach(cell, table->columns[f])
+			ssot_sql_append(&sql, ", t.%I::pg_catalog.text", lfirst(cell));
 	}
 	ssot_sql_append(&sql, " FROM %T AS t", ssot_relation_name(table->relid));
 
 	table->key_bytes = palloc(reading.key_bytes);
 	table->key_start = palloc(sizeof(Size) * (reading.key_capacity + 1));
 	table->key_start[0] = 0;
+	initStringInfo(&reading.joined);
 	reading.row_context = AllocSetContextCreate(CurrentMemoryContext, "row of a relation to match",
 												ALLOCSET_DEFAULT_SIZES);
 	statement.sql = sql.data;
@@ -339,6 +376,7 @@ ssot_match_read(SsotMatchTable *table)
 	ssot_statement_each(&statement, read_row, &reading);
 	ssot_settings_end(level);
 	MemoryContextDelete(reading.row_context);
+	pfree(reading.joined.data);
 	table->records = ssot_team_encoded(reading.team);
 	refuse_repeated_keys(table);
 }

@@ -18,12 +18,15 @@
 
 #include "ssot.h"
 #include "identity/block.h"
+#include "identity/large.h"
 #include "identity/radix.h"
 
 #include "miscadmin.h"
 
 #define BEGINS_BLOCK	0x80000000u
 #define WINDOW			6
+#define AHEAD			16		/* records that are fetched before they are
+								 * needed */
 
 /* ---- building ------------------------------------------------------------ */
 
@@ -58,16 +61,7 @@ sorting_field(const SsotRecords *records, const SsotBlocking *rule)
 	return best;
 }
 
-/* The sort key of a value: that of a sorted class, or its first key. */
-static uint64
-sorting_key(const SsotValues *values, int id, int class)
-{
-	for (uint32 i = values->first_key[id]; i < values->first_key[id + 1]; i++)
-		if (values->classes[i] == class)
-			return values->keys[i];
-	return 0;
-}
-
+/* The class that a field is sorted by; a hash where the kind knows no order. */
 static int
 sorted_class(const SsotKind *kind)
 {
@@ -77,16 +71,53 @@ sorted_class(const SsotKind *kind)
 	return 0;
 }
 
+void
+ssot_records_trim(SsotRecords *records, List *rules)
+{
+	bool		used[SSOT_MAX_FIELDS][SSOT_MAX_CLASSES] = {{0}};
+	ListCell   *cell;
+
+	foreach(cell, rules)
+	{
+		const SsotBlocking *rule = lfirst(cell);
+
+		for (int p = 0; p < rule->nparts; p++)
+			used[rule->field[p]][rule->class[p]] = true;
+	}
+	for (int f = 0; f < records->nfields; f++)
+	{
+		SsotValues *values = &records->fields[f];
+
+		used[f][sorted_class(values->kind)] = true;
+		for (int c = 0; c < values->kind->nclasses; c++)
+			if (!used[f][c] && values->by_record[c].keys != NULL)
+			{
+				pfree(values->by_record[c].keys);
+				values->by_record[c].keys = NULL;
+				values->by_record[c].nslots = 0;
+			}
+	}
+}
+
+static uint64
+sorting_key(const SsotRecords *records, int field, int class, int record)
+{
+	const SsotClassKeys *keys = &records->fields[field].by_record[class];
+
+	if (keys->sort != NULL)
+		return keys->sort[ssot_record(records, record)[field]];
+	return keys->nslots == 0 ? 0 : keys->keys[(Size) record * keys->nslots];
+}
+
 static void
 sort_by_field(const SsotRecords *records, int field, int class, uint32 *numbers, int64 n)
 {
-	const SsotValues *values = &records->fields[field];
-	SsotRadixEntry *entries = palloc_extended(sizeof(SsotRadixEntry) * Max(n, 1), MCXT_ALLOC_HUGE);
+	SsotRadixEntry *entries = SSOT_LARGE(SsotRadixEntry, n);
 
 	for (int64 i = 0; i < n; i++)
 		entries[i] = (SsotRadixEntry)
 	{
-		sorting_key(values, ssot_record(records, numbers[i])[field], class), numbers[i]
+		sorting_key(records, field, class, numbers[i]), numbers[i]
 	};
 	ssot_radix_sort(entries, n, 64);
 	for (int64 i = 0; i < n; i++)
@@ -115,15 +146,14 @@ treat_oversized(SsotBlocks *blocks, SsotRuleBlocks *rule, uint32 hash, uint32 *n
 					  sorted_class(blocks->records->fields[field].kind), numbers, n);
 }
 
+/* "entries" and "scratch" have room for every key of every record. */
 static void
-sort_rule(SsotBlocks *blocks, SsotRuleBlocks *rule)
+sort_rule(SsotBlocks *blocks, SsotRuleBlocks *rule, SsotBlockEntry *entries,
+		  SsotBlockEntry *scratch)
 {
 	int			n = blocks->records->n;
-	int64		capacity = (int64) n * rule->nslots;
 	int64		count = 0;
 	int64		out = 0;
-	SsotBlockEntry *entries = palloc_extended(sizeof(SsotBlockEntry) * Max(capacity, 1), MCXT_ALLOC_HUGE);
-	SsotBlockEntry *scratch = palloc_extended(sizeof(SsotBlockEntry) * Max(capacity, 1), MCXT_ALLOC_HUGE);
 
 	for (int r = 0; r < n; r++)
 		for (int k = 0; k < rule->nslots; k++)
@@ -138,10 +168,9 @@ sort_rule(SsotBlocks *blocks, SsotRuleBlocks *rule)
 		}
 	CHECK_FOR_INTERRUPTS();
 	ssot_radix_sort_blocks(entries, scratch, count);
-	pfree(scratch);
-	rule->records = palloc_extended(sizeof(uint32) * Max(count, 1), MCXT_ALLOC_HUGE);
+	rule->records = SSOT_LARGE(uint32, count);
 	if (rule->nslots > 1)
-		rule->hashes = palloc_extended(sizeof(uint32) * Max(count, 1), MCXT_ALLOC_HUGE);
+		rule->hashes = SSOT_LARGE(uint32, count);
 	for (int64 i = 0; i < count;)
 	{
 		int64		end = i + 1;
@@ -165,7 +194,6 @@ sort_rule(SsotBlocks *blocks, SsotRuleBlocks *rule)
 		i = end;
 	}
 	rule->n = out;
-	pfree(entries);
 }
 
 /* All records that have the field, in its order. */
@@ -175,7 +203,7 @@ sort_all(SsotBlocks *blocks, SsotRuleBlocks *rule)
 	const SsotRecords *records = blocks->records;
 	int			field = rule->rule->field[0];
 
-	rule->records = palloc_extended(sizeof(uint32) * Max(records->n, 1), MCXT_ALLOC_HUGE);
+	rule->records = SSOT_LARGE(uint32, records->n);
 	for (int r = 0; r < records->n; r++)
 		if (ssot_record(records, r)[field] != 0)
 			rule->records[rule->n++] = r;
@@ -188,6 +216,9 @@ SsotBlocks *
 ssot_blocks_build(const SsotRecords *records, List *rules)
 {
 	SsotBlocks *blocks = palloc0(sizeof(SsotBlocks));
+	int			most_slots = 0;
+	SsotBlockEntry *entries;
+	SsotBlockEntry *scratch;
 
 	blocks->records = records;
 	blocks->nrules = list_length(rules);
@@ -200,9 +231,11 @@ ssot_blocks_build(const SsotRecords *records, List *rules)
 		rule->first_slot = blocks->nslots;
 		rule->nslots = rule->rule->sorted ? 0 : rule->rule->nslots;
 		blocks->nslots += rule->nslots;
+		most_slots = Max(most_slots, rule->nslots);
 	}
-	blocks->keys = palloc_extended(sizeof(uint32) * Max((Size) records->n * blocks->nslots, 1),
-								   MCXT_ALLOC_HUGE);
+	entries = SSOT_LARGE(SsotBlockEntry, (int64) records->n * most_slots);
+	scratch = SSOT_LARGE(SsotBlockEntry, (int64) records->n * most_slots);
+	blocks->keys = SSOT_LARGE(uint32, (Size) records->n * blocks->nslots);
 	for (int i = 0; i < blocks->nrules; i++)
 	{
 		SsotRuleBlocks *rule = &blocks->rules[i];
@@ -212,9 +245,11 @@ ssot_blocks_build(const SsotRecords *records, List *rules)
 		else
 		{
 			fill_keys(blocks, rule);
-			sort_rule(blocks, rule);
+			sort_rule(blocks, rule, entries, scratch);
 		}
 	}
+	pfree(entries);
+	pfree(scratch);
 	return blocks;
 }
 
@@ -253,6 +288,17 @@ smallest_shared(const SsotRuleBlocks *rule, const uint32 *left, const uint32 *ri
 			if (left[i] != 0 && left[i] == right[j])
 				smallest = Min(smallest, left[i]);
 	return smallest;
+}
+
+/* What will be looked at of a record. */
+static inline void
+fetch_record(const SsotBlocks *blocks, int record)
+{
+	const uint32 *keys = blocks->keys + (Size) record * blocks->nslots;
+
+	__builtin_prefetch(keys);
+	__builtin_prefetch(keys + blocks->nslots);
+	__builtin_prefetch(ssot_record(blocks->records, record));
 }
 
 /*
@@ -323,13 +369,19 @@ ssot_blocks_walk(SsotBlocks *blocks, int number, int64 first, int64 last,
 	while (i < last)
 	{
 		CHECK_FOR_INTERRUPTS();
+		if (i + AHEAD < rule->n)
+			fetch_record(blocks, rule->records[i + AHEAD] & ~BEGINS_BLOCK);
 		if ((rule->records[i] & BEGINS_BLOCK) != 0 && is_full(rule, i))
 		{
 			int64		end = block_end(rule, i);
 			uint32		key = rule->hashes != NULL ? rule->hashes[i] : 0;
 
 			for (; i < end; i++)
+			{
+				if (i + AHEAD < rule->n)
+					fetch_record(blocks, rule->records[i + AHEAD] & ~BEGINS_BLOCK);
 				walk_from(blocks, number, i, end, key, callback, arg);
+			}
 		}
 		else
 		{

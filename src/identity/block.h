@@ -37,6 +37,9 @@ typedef struct SsotBlocks
 /* Choose among the rules those that find most for their cost. */
 extern List *ssot_rules_choose(const SsotTraining *training, List *rules, double budget);
 
+/* Drop the keys that neither these rules nor the sorting of large blocks use. */
+extern void ssot_records_trim(SsotRecords *records, List *rules);
+
 extern SsotBlocks *ssot_blocks_build(const SsotRecords *records, List *rules);
 
 /* Called with each pair, a < b, at most once per pair (but where blocks are

@@ -23,7 +23,8 @@ ssot_leveler_create(const SsotRecords *records)
 	while (leveler->mask < (uint32) records->n && leveler->mask + 1 < SSOT_LEVEL_SLOTS)
 		leveler->mask = leveler->mask * 2 + 1;
 	for (int f = 0; f < records->nfields; f++)
-		leveler->slots[f] = palloc0(sizeof(SsotLevelSlot) * (leveler->mask + 1));
+		if (records->fields[f].nvalues <= SSOT_LEVEL_VALUES)
+			leveler->slots[f] = palloc0(sizeof(SsotLevelSlot) * (leveler->mask + 1));
 	leveler->context = AllocSetContextCreate(CurrentMemoryContext, "comparing",
 											 ALLOCSET_SMALL_SIZES);
 	return leveler;
@@ -33,9 +34,25 @@ void
 ssot_leveler_free(SsotLeveler *leveler)
 {
 	for (int f = 0; f < leveler->records->nfields; f++)
-		pfree(leveler->slots[f]);
+		if (leveler->slots[f] != NULL)
+			pfree(leveler->slots[f]);
 	MemoryContextDelete(leveler->context);
 	pfree(leveler);
+}
+
+static int
+compute_level(SsotLeveler *leveler, const SsotValues *values, int a, int b)
+{
+	MemoryContext old = MemoryContextSwitchTo(leveler->context);
+	int			level = ssot_kind_level(values->kind, ssot_value(values, a), ssot_value(values, b));
+
+	MemoryContextSwitchTo(old);
+	if (++leveler->calls == 256)
+	{
+		MemoryContextReset(leveler->context);
+		leveler->calls = 0;
+	}
+	return level;
 }
 
 int
@@ -44,29 +61,26 @@ ssot_compare_values(SsotLeveler *leveler, int field, int a, int b)
 	const SsotValues *values = &leveler->records->fields[field];
 	SsotLevelSlot *slot;
 
-	/* one order of the two, whatever order the values came in */
-	if (values->hash[a] > values->hash[b])
+	/*
+	 * one order of the two; values are numbered in one that is always the
+	 * same
+	 */
+	if (a > b)
 	{
 		int			swap = a;
 
 		a = b;
 		b = swap;
 	}
+	if (leveler->slots[field] == NULL)
+		return compute_level(leveler, values, a, b);
 	slot = &leveler->slots[field][((uint32) a * 2654435769u ^ (uint32) b * 40503u) >> 3 &
 								  leveler->mask];
 	if (slot->a != a || slot->b != b)
 	{
-		MemoryContext old = MemoryContextSwitchTo(leveler->context);
-
 		slot->a = a;
 		slot->b = b;
-		slot->level = ssot_kind_level(values->kind, ssot_value(values, a), ssot_value(values, b));
-		MemoryContextSwitchTo(old);
-		if (++leveler->calls == 256)
-		{
-			MemoryContextReset(leveler->context);
-			leveler->calls = 0;
-		}
+		slot->level = compute_level(leveler, values, a, b);
 	}
 	return slot->level;
 }

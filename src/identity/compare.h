@@ -27,11 +27,14 @@ typedef struct SsotLevelSlot
 #define SSOT_LEVEL_SLOTS	8192	/* per field, a power of two, where there
 									 * are many records */
 
+/* A field of more values than this hardly ever meets the same two again. */
+#define SSOT_LEVEL_VALUES	50000
+
 typedef struct SsotLeveler
 {
 	const SsotRecords *records;
 	uint32		mask;			/* slots of a field, less one */
-	SsotLevelSlot *slots[SSOT_MAX_FIELDS];
+	SsotLevelSlot *slots[SSOT_MAX_FIELDS];	/* NULL: nothing is remembered */
 	MemoryContext context;		/* for what a kind allocates */
 	int			calls;
 } SsotLeveler;

@@ -32,6 +32,8 @@
 #define RANDOM_PAIRS		200000
 #define ALL_PAIRS			2000000 /* so many are all taken */
 #define MAX_ITERATIONS		100
+#define MAX_ROUNDS			20	/* in which the prior settles */
+#define SETTLED				1e-9	/* share by which it still changes */
 #define MAX_WEIGHT			24.0
 #define MIN_SHARE			1e-7
 
@@ -304,6 +306,7 @@ learn_prior(Learning *learning)
 {
 	SsotModel  *model = learning->model;
 	SsotTraining *training = learning->training;
+	double	   *weights;
 
 	for (int i = 0; i < training->ndraws; i++)
 	{
@@ -318,24 +321,32 @@ learn_prior(Learning *learning)
 				chances += training->drawn[r];
 		draw->weight = 1 / chances;
 	}
-	for (int round = 0; round < 20; round++)
+	weights = palloc_extended(sizeof(double) * Max(training->ndraws, 1), MCXT_ALLOC_HUGE);
+	for (int i = 0; i < training->ndraws; i++)
+		weights[i] = pattern_weight(model, training->draws[i].pattern, NULL);
+	for (int round = 0; round < MAX_ROUNDS; round++)
 	{
 		double		base = log_odds(model->prior);
+		double		before = model->matches;
 		double		matches = 0.5;
 
+		CHECK_FOR_INTERRUPTS();
 		for (int i = 0; i < training->ndraws; i++)
 		{
 			SsotDraw   *draw = &training->draws[i];
 
 			if (draw->weight == 0)
 				continue;
-			draw->posterior = ssot_probability(base + pattern_weight(model, draw->pattern, NULL));
+			draw->posterior = ssot_probability(base + weights[i]);
 			matches += draw->weight * draw->posterior;
 		}
 		model->matches = matches;
 		model->prior = Min(matches / Max(learning->all_pairs, 1), 0.5);
 		ssot_given_prior(model, training->given_prior, learning->all_pairs);
+		if (fabs(matches - before) <= matches * SETTLED)
+			break;
 	}
+	pfree(weights);
 }
 
 /* log2 of the share of records that have what two things agree on by chance. */

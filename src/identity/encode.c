@@ -12,32 +12,49 @@
  * million texts of one field meet there by accident has a probability below
  * 1e-14.
  *
- * In the end records are brought into the order of their keys' hashes. Whatever
- * follows (samples, ties, sums of floating-point numbers) depends on that order,
- * so the outcome does not depend on the order in which records arrived.
+ * Of a million records both dictionaries are far larger than any cache, and to
+ * wait for memory would be most of the work. So records are looked up in batches:
+ * whatever a step needs has been asked for when the step before it began.
+ *
+ * In the end records are brought into the order of their keys' hashes, and values
+ * into that of the first record that has them. Whatever follows (samples, ties,
+ * sums of floating-point numbers) depends on these orders, so the outcome does not
+ * depend on the order in which records arrived; and what goes through records in
+ * their order meets most values in the order in which they lie in memory.
  */
 #include "postgres.h"
 
 #include "ssot.h"
+#include "identity/arrange.h"
 #include "identity/encode.h"
-#include "identity/radix.h"
-#include "identity/tokens.h"
+#include "identity/large.h"
 
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "port/pg_crc32c.h"
 #include "utils/memutils.h"
 
-/* Records whose values are fetched before they are needed. */
-#define AHEAD	16
+/* Records that are looked up together. */
+#define BATCH	64
+
+/* What is kept of a text until its batch is looked up: what a kind may see, and
+ * the character that is cut. */
+#define KEPT	(SSOT_VALUE_MAX + MAX_MULTIBYTE_CHAR_LEN)
 
 /* A raw text, by hash. */
 typedef struct RawSlot
 {
 	uint64		hash;
 	uint32		check;
-	int			id;				/* -1: empty */
+	int			id;				/* EMPTY, a value, or NEW(k): the batch's new
+								 * text k */
 } RawSlot;
+
+/* What preparing some values takes, so that it is allocated but once. */
+#define VALUE_MEMORY	(32 * 1024)
+
+#define EMPTY	(-1)
+#define NEW(k)	(-2 - (k))		/* its own inverse */
 
 /* A prepared form, by hash. */
 typedef struct FormSlot
@@ -58,6 +75,31 @@ typedef struct Dictionary
 	int			capacity;		/* values */
 } Dictionary;
 
+/* Entries at which a dictionary is enlarged: more pages would have to be zeroed
+ * for a smaller share. */
+#define FULL(mask)	((mask) / 4 * 3)
+
+/* A text that waits for its look-up. */
+typedef struct Waiting
+{
+	uint64		hash;
+	uint32		check;
+	int			start;			/* in the batch's texts */
+	int			length;			/* of the whole; -1: there is none */
+} Waiting;
+
+/* A text that was not met before. */
+typedef struct NewText
+{
+	Waiting    *text;
+	int			field;
+	uint32		slot;			/* its place in the first dictionary */
+	int			start;			/* of the form, in the batch's forms */
+	int			length;			/* 0: it says nothing */
+	uint64		hash;			/* of the form */
+	int			id;
+} NewText;
+
 struct SsotEncoder
 {
 	SsotRecords *records;
@@ -65,6 +107,12 @@ struct SsotEncoder
 	Dictionary	dictionaries[SSOT_MAX_FIELDS];
 	int			capacity;		/* records */
 	bool		any_group;
+	int			nwaiting;		/* records; the last ones of "records" */
+	Waiting    *waiting;		/* [SSOT_MAX_FIELDS][BATCH] */
+	StringInfoData texts;
+	NewText    *new_texts;		/* [SSOT_MAX_FIELDS * BATCH] */
+	int			nnew;
+	StringInfoData forms;
 	StringInfoData form;
 	MemoryContext value_context;
 	int			since_reset;
@@ -73,17 +121,17 @@ struct SsotEncoder
 static RawSlot *
 allocate_raw(uint32 size)
 {
-	RawSlot    *slots = palloc_extended(sizeof(RawSlot) * size, MCXT_ALLOC_HUGE);
+	RawSlot    *slots = SSOT_LARGE(RawSlot, size);
 
 	for (uint32 i = 0; i < size; i++)
-		slots[i].id = -1;
+		slots[i].id = EMPTY;
 	return slots;
 }
 
 static FormSlot *
 allocate_forms(uint32 size)
 {
-	return palloc_extended(sizeof(FormSlot) * size, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	return SSOT_LARGE0(FormSlot, size);
 }
 
 #define ALLOCATE(type, count) \
@@ -121,38 +169,40 @@ ssot_encoder_create(int nfields, const SsotKind *const *kinds, const char *const
 		values->bytes = palloc(dictionary->allocated);
 		values->offset = ALLOCATE(uint32, dictionary->capacity + 1);
 		values->hash = ALLOCATE(uint64, dictionary->capacity);
-		values->count = ALLOCATE(int, dictionary->capacity);
 		values->offset[0] = values->offset[1] = 0;
 		values->hash[0] = 0;
-		values->count[0] = 0;
 	}
+	encoder->waiting = palloc(sizeof(Waiting) * SSOT_MAX_FIELDS * BATCH);
+	encoder->new_texts = palloc(sizeof(NewText) * SSOT_MAX_FIELDS * BATCH);
+	initStringInfo(&encoder->texts);
+	initStringInfo(&encoder->forms);
 	initStringInfo(&encoder->form);
 	encoder->value_context = AllocSetContextCreate(CurrentMemoryContext, "value",
-												   ALLOCSET_SMALL_SIZES);
+												   0, VALUE_MEMORY, ALLOCSET_DEFAULT_MAXSIZE);
 	return encoder;
 }
 
 /* ---- prepared forms ------------------------------------------------------ */
 
+/* Both halves of the new table are filled from front to back. */
 static void
-enlarge_forms(Dictionary *dictionary, const SsotValues *values)
+enlarge_forms(Dictionary *dictionary)
 {
-	uint32		size = (dictionary->form_mask + 1) * 2;
+	FormSlot   *old = dictionary->forms;
+	uint32		old_size = dictionary->form_mask + 1;
 
-	pfree(dictionary->forms);
-	dictionary->forms = allocate_forms(size);
-	dictionary->form_mask = size - 1;
-	for (int id = 1; id < values->nvalues; id++)
-	{
-		uint32		i = values->hash[id] & dictionary->form_mask;
-
-		while (dictionary->forms[i].id != 0)
-			i = (i + 1) & dictionary->form_mask;
-		dictionary->forms[i] = (FormSlot)
+	dictionary->form_mask = old_size * 2 - 1;
+	dictionary->forms = allocate_forms(old_size * 2);
+	for (uint32 j = 0; j < old_size; j++)
+		if (old[j].id != 0)
 		{
-			values->hash[id], id
-		};
-	}
+			uint32		i = old[j].hash & dictionary->form_mask;
+
+			while (dictionary->forms[i].id != 0)
+				i = (i + 1) & dictionary->form_mask;
+			dictionary->forms[i] = old[j];
+		}
+	pfree(old);
 }
 
 static int
@@ -166,7 +216,6 @@ add_form(Dictionary *dictionary, SsotValues *values, uint64 hash, const char *fo
 		dictionary->capacity *= 2;
 		ENLARGE(values->offset, uint32, dictionary->capacity + 1);
 		ENLARGE(values->hash, uint64, dictionary->capacity);
-		ENLARGE(values->count, int, dictionary->capacity);
 	}
 	if (dictionary->used + size > dictionary->allocated)
 	{
@@ -178,14 +227,12 @@ add_form(Dictionary *dictionary, SsotValues *values, uint64 hash, const char *fo
 	dictionary->used += size;
 	values->offset[id + 1] = dictionary->used / MAXIMUM_ALIGNOF;
 	values->hash[id] = hash;
-	values->count[id] = 0;
 	return id;
 }
 
 static int
-find_form(Dictionary *dictionary, SsotValues *values, const char *form, int len)
+find_form(Dictionary *dictionary, SsotValues *values, uint64 hash, const char *form, int len)
 {
-	uint64		hash = ssot_mix(ssot_hash_text(form, len));
 	uint32		i = hash & dictionary->form_mask;
 	int			id;
 
@@ -202,8 +249,8 @@ find_form(Dictionary *dictionary, SsotValues *values, const char *form, int len)
 	{
 		hash, id
 	};
-	if (values->nvalues > dictionary->form_mask / 2)
-		enlarge_forms(dictionary, values);
+	if (values->nvalues > FULL(dictionary->form_mask))
+		enlarge_forms(dictionary);
 	return id;
 }
 
@@ -211,39 +258,45 @@ find_form(Dictionary *dictionary, SsotValues *values, const char *form, int len)
  * Prepare a new text. One that is too long is cut; the hash of the whole keeps
  * it from being equal to another that begins alike.
  */
-static int
-prepare(SsotEncoder *encoder, int field, const char *text, int len, uint64 hash)
+static void
+prepare(SsotEncoder *encoder, NewText *new)
 {
-	SsotValues *values = &encoder->records->fields[field];
+	SsotValues *values = &encoder->records->fields[new->field];
+	StringInfo	form = &encoder->form;
+	const char *text = encoder->texts.data + new->text->start;
+	int			len = new->text->length;
 	bool		cut = len > SSOT_VALUE_MAX;
 	MemoryContext old;
 	bool		says;
 
 	if (cut)
 	{
-		len = pg_mbcliplen(text, len, SSOT_VALUE_MAX);
+		len = pg_mbcliplen(text, Min(len, KEPT), SSOT_VALUE_MAX);
 		values->ncut++;
 	}
-	resetStringInfo(&encoder->form);
+	resetStringInfo(form);
 	old = MemoryContextSwitchTo(encoder->value_context);
-	says = values->kind->prepare(&encoder->form, text, len);
+	says = values->kind->prepare(form, text, len);
 	MemoryContextSwitchTo(old);
-	if (++encoder->since_reset == 64)
+	if (++encoder->since_reset == 8)
 	{
 		MemoryContextReset(encoder->value_context);
 		encoder->since_reset = 0;
 	}
+	new->length = 0;
 	if (!says)
-		return 0;
+		return;
 	if (cut)
 	{
 		static const char padding[MAXIMUM_ALIGNOF] = {0};
 
-		appendBinaryStringInfo(&encoder->form, padding,
-							   MAXALIGN(encoder->form.len) - encoder->form.len);
-		appendBinaryStringInfo(&encoder->form, (char *) &hash, sizeof(hash));
+		appendBinaryStringInfo(form, padding, MAXALIGN(form->len) - form->len);
+		appendBinaryStringInfo(form, (char *) &new->text->hash, sizeof(uint64));
 	}
-	return find_form(&encoder->dictionaries[field], values, encoder->form.data, encoder->form.len);
+	new->start = encoder->forms.len;
+	new->length = form->len;
+	new->hash = ssot_mix(ssot_hash_text(form->data, form->len));
+	appendBinaryStringInfo(&encoder->forms, form->data, form->len);
 }
 
 /* ---- raw texts ----------------------------------------------------------- */
@@ -279,25 +332,96 @@ check_of(const char *text, int len)
 	return crc;
 }
 
+/* The value of a waiting text, or NEW(k). */
 static int
-find_raw(SsotEncoder *encoder, int field, const char *text, int len, uint64 hash)
+find_raw(SsotEncoder *encoder, int field, Waiting *text)
 {
 	Dictionary *dictionary = &encoder->dictionaries[field];
-	uint32		check = check_of(text, len);
-	uint32		i = hash & dictionary->raw_mask;
-	int			id;
+	uint32		i = text->hash & dictionary->raw_mask;
+	NewText    *new;
 
-	for (; dictionary->raw[i].id >= 0; i = (i + 1) & dictionary->raw_mask)
-		if (dictionary->raw[i].hash == hash && dictionary->raw[i].check == check)
+	for (; dictionary->raw[i].id != EMPTY; i = (i + 1) & dictionary->raw_mask)
+		if (dictionary->raw[i].hash == text->hash && dictionary->raw[i].check == text->check)
 			return dictionary->raw[i].id;
-	id = prepare(encoder, field, text, len, hash);
+	new = &encoder->new_texts[encoder->nnew];
+	new->text = text;
+	new->field = field;
+	new->slot = i;
+	dictionary->nraw++;
 	dictionary->raw[i] = (RawSlot)
 	{
-		hash, check, id
+		text->hash, text->check, NEW(encoder->nnew)
 	};
-	if (++dictionary->nraw > dictionary->raw_mask / 2)
-		enlarge_raw(dictionary);
-	return id;
+	return NEW(encoder->nnew++);
+}
+
+/* Values for the new texts of a batch. */
+static void
+take_new_texts(SsotEncoder *encoder)
+{
+	encoder->forms.len = 0;
+	for (int k = 0; k < encoder->nnew; k++)
+	{
+		NewText    *new = &encoder->new_texts[k];
+		Dictionary *dictionary = &encoder->dictionaries[new->field];
+
+		prepare(encoder, new);
+		if (new->length > 0)
+			__builtin_prefetch(&dictionary->forms[new->hash & dictionary->form_mask]);
+	}
+	/* a form that was met before will be compared with the one that is kept */
+	for (int step = 0; step < 2; step++)
+		for (int k = 0; k < encoder->nnew; k++)
+		{
+			NewText    *new = &encoder->new_texts[k];
+			Dictionary *dictionary = &encoder->dictionaries[new->field];
+			const SsotValues *values = &encoder->records->fields[new->field];
+			const FormSlot *slot = &dictionary->forms[new->hash & dictionary->form_mask];
+
+			if (new->length == 0 || slot->id == 0 || slot->hash != (uint32) new->hash)
+				continue;
+			if (step == 0)
+				__builtin_prefetch(&values->offset[slot->id]);
+			else
+				__builtin_prefetch(ssot_value(values, slot->id));
+		}
+	for (int k = 0; k < encoder->nnew; k++)
+	{
+		NewText    *new = &encoder->new_texts[k];
+		Dictionary *dictionary = &encoder->dictionaries[new->field];
+
+		new->id = new->length == 0 ? 0 :
+			find_form(dictionary, &encoder->records->fields[new->field], new->hash,
+					  encoder->forms.data + new->start, new->length);
+		dictionary->raw[new->slot].id = new->id;
+	}
+}
+
+/* Look up the records that wait. */
+static void
+look_up(SsotEncoder *encoder)
+{
+	SsotRecords *records = encoder->records;
+	int			nfields = records->nfields;
+	int		   *ids = records->ids + (Size) (records->n - encoder->nwaiting) * nfields;
+
+	encoder->nnew = 0;
+	for (int f = 0; f < nfields; f++)
+		for (int i = 0; i < encoder->nwaiting; i++)
+		{
+			Waiting    *text = &encoder->waiting[f * BATCH + i];
+
+			ids[i * nfields + f] = text->length < 0 ? 0 : find_raw(encoder, f, text);
+		}
+	take_new_texts(encoder);
+	for (int i = 0; i < encoder->nwaiting * nfields; i++)
+		if (ids[i] < 0)
+			ids[i] = encoder->new_texts[NEW(ids[i])].id;
+	for (int f = 0; f < nfields; f++)
+		if (encoder->dictionaries[f].nraw + BATCH > FULL(encoder->dictionaries[f].raw_mask))
+			enlarge_raw(&encoder->dictionaries[f]);
+	encoder->nwaiting = 0;
+	encoder->texts.len = 0;
 }
 
 void
@@ -306,8 +430,6 @@ ssot_encoder_add(SsotEncoder *encoder, uint64 key_hash, uint64 groups,
 {
 	SsotRecords *records = encoder->records;
 	int			nfields = records->nfields;
-	uint64		hashes[SSOT_MAX_FIELDS];
-	int		   *ids;
 
 	if (records->n == encoder->capacity)
 	{
@@ -320,203 +442,27 @@ ssot_encoder_add(SsotEncoder *encoder, uint64 key_hash, uint64 groups,
 		ENLARGE(records->key_hash, uint64, encoder->capacity);
 		ENLARGE(records->groups, uint64, encoder->capacity);
 	}
-	/* all look-ups are under way before the first one is waited for */
-	for (int f = 0; f < nfields; f++)
-		if (texts[f] != NULL)
-		{
-			hashes[f] = ssot_hash_text(texts[f], lengths[f]);
-			__builtin_prefetch(&encoder->dictionaries[f].raw[hashes[f] & encoder->dictionaries[f].raw_mask]);
-		}
-	ids = records->ids + (Size) records->n * nfields;
 	for (int f = 0; f < nfields; f++)
 	{
-		ids[f] = texts[f] == NULL ? 0 : find_raw(encoder, f, texts[f], lengths[f], hashes[f]);
-		records->fields[f].count[ids[f]]++;
+		Waiting    *waiting = &encoder->waiting[f * BATCH + encoder->nwaiting];
+		const Dictionary *dictionary = &encoder->dictionaries[f];
+
+		waiting->length = -1;
+		if (texts[f] == NULL)
+			continue;
+		waiting->length = lengths[f];
+		waiting->hash = ssot_hash_text(texts[f], lengths[f]);
+		__builtin_prefetch(&dictionary->raw[waiting->hash & dictionary->raw_mask]);
+		waiting->check = check_of(texts[f], lengths[f]);
+		waiting->start = encoder->texts.len;
+		appendBinaryStringInfo(&encoder->texts, texts[f], Min(lengths[f], KEPT));
 	}
 	records->key_hash[records->n] = key_hash;
 	records->groups[records->n] = groups;
 	encoder->any_group |= groups != 0;
 	records->n++;
-}
-
-/* ---- the end ------------------------------------------------------------- */
-
-/* Records into the order of their keys' hashes. */
-static void
-order_records(SsotRecords *records)
-{
-	int			n = records->n;
-	SsotRadixEntry *order = ALLOCATE(SsotRadixEntry, Max(n, 1));
-	int		   *ids = ALLOCATE(int, (Size) Max(n, 1) * records->nfields);
-	uint64	   *key_hash = ALLOCATE(uint64, Max(n, 1));
-	uint64	   *groups = ALLOCATE(uint64, Max(n, 1));
-
-	for (int i = 0; i < n; i++)
-		order[i] = (SsotRadixEntry)
-	{
-		records->key_hash[i], i
-	};
-	ssot_radix_sort(order, n, 64);
-	records->arrival = ALLOCATE(int, Max(n, 1));
-	for (int i = 0; i < n; i++)
-	{
-		int			from = order[i].number;
-
-		memcpy(ids + (Size) i * records->nfields, records->ids + (Size) from * records->nfields,
-			   sizeof(int) * records->nfields);
-		key_hash[i] = records->key_hash[from];
-		groups[i] = records->groups[from];
-		records->arrival[i] = from;
-	}
-	pfree(order);
-	pfree(records->ids);
-	pfree(records->key_hash);
-	pfree(records->groups);
-	records->ids = ids;
-	records->key_hash = key_hash;
-	records->groups = groups;
-}
-
-typedef struct NoteArg
-{
-	SsotTokenShares *shares;
-	int			count;
-} NoteArg;
-
-static void
-note_token(uint64 token, void *arg)
-{
-	ssot_token_note(((NoteArg *) arg)->shares, token, ((NoteArg *) arg)->count);
-}
-
-static void
-weigh_values(SsotValues *values, int nrecords, SsotTokenShares *known)
-{
-	NoteArg		arg;
-
-	if (values->kind->tokens == NULL)
-		return;
-	values->shares = known;
-	if (known == NULL)
-		arg.shares = values->shares = ssot_token_shares_create(nrecords - values->count[0]);
-	for (int id = 1; id < values->nvalues && known == NULL; id++)
-	{
-		if ((id & 0xFFF) == 0)
-			CHECK_FOR_INTERRUPTS();
-		arg.count = values->count[id];
-		values->kind->tokens(ssot_value(values, id), note_token, &arg);
-	}
-	if (values->kind->weigh == NULL)
-		return;
-	for (int id = 1; id < values->nvalues; id++)
-	{
-		if ((id & 0xFFF) == 0)
-			CHECK_FOR_INTERRUPTS();
-		values->kind->weigh(values->bytes + (Size) values->offset[id] * MAXIMUM_ALIGNOF,
-							values->shares);
-	}
-}
-
-static void
-collect_keys(SsotValues *values, int field, MemoryContext context)
-{
-	uint32		capacity = 1024;
-	uint32		n = 0;
-
-	values->first_key = ALLOCATE(uint32, values->nvalues + 1);
-	values->keys = ALLOCATE(uint64, capacity);
-	values->classes = ALLOCATE(uint8, capacity);
-	values->first_key[0] = 0;
-	for (int id = 0; id < values->nvalues; id++)
-	{
-		SsotValueKeys keys = {0};
-		MemoryContext old;
-
-		values->first_key[id] = n;
-		if ((id & 0xFFF) == 0)
-			CHECK_FOR_INTERRUPTS();
-		if (id == 0 || values->kind->keys == NULL)
-			continue;
-		old = MemoryContextSwitchTo(context);
-		values->kind->keys(ssot_value(values, id), &keys);
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(context);
-		if (n + keys.count > capacity)
-		{
-			capacity *= 2;
-			ENLARGE(values->keys, uint64, capacity);
-			ENLARGE(values->classes, uint8, capacity);
-		}
-		for (int k = 0; k < keys.count; k++)
-		{
-			int			class = keys.class[k];
-			bool		sorted = (values->kind->classes[class].use & SSOT_KEY_SORTED) != 0;
-
-			values->classes[n] = class;
-			values->keys[n++] = sorted ? keys.hash[k] :
-				ssot_mix(keys.hash[k] + (uint64) (field * 16 + class + 1) * UINT64CONST(0x9E3779B97F4A7C15));
-		}
-	}
-	values->first_key[values->nvalues] = n;
-}
-
-/* How many keys of each class a value has at most. */
-static void
-count_slots(SsotValues *values)
-{
-	for (int id = 1; id < values->nvalues; id++)
-	{
-		uint8		count[SSOT_MAX_CLASSES] = {0};
-
-		for (uint32 k = values->first_key[id]; k < values->first_key[id + 1]; k++)
-		{
-			int			class = values->classes[k];
-
-			if (count[class] == SSOT_CLASS_SLOTS ||
-				(values->kind->classes[class].use & SSOT_KEY_SORTED))
-				continue;
-			count[class]++;
-			values->by_record[class].nslots = Max(values->by_record[class].nslots, count[class]);
-		}
-	}
-}
-
-/*
- * The keys of each record, side by side with those of the next one: blocking
- * goes through them again and again, and would otherwise jump from value to
- * value each time.
- */
-static void
-spread_keys(SsotRecords *records, int field)
-{
-	SsotValues *values = &records->fields[field];
-
-	count_slots(values);
-	for (int c = 0; c < values->kind->nclasses; c++)
-		if (values->by_record[c].nslots > 0)
-			values->by_record[c].keys =
-				palloc_extended(sizeof(uint32) * values->by_record[c].nslots * records->n,
-								MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	for (int r = 0; r < records->n; r++)
-	{
-		int			id = records->ids[(Size) r * records->nfields + field];
-		uint8		count[SSOT_MAX_CLASSES] = {0};
-
-		if ((r & 0xFFFF) == 0)
-			CHECK_FOR_INTERRUPTS();
-		if (r + AHEAD < records->n)
-			__builtin_prefetch(&values->first_key[records->ids[(Size) (r + AHEAD) * records->nfields + field]]);
-		for (uint32 k = values->first_key[id]; k < values->first_key[id + 1]; k++)
-		{
-			SsotClassKeys *class = &values->by_record[values->classes[k]];
-			int			slot = count[values->classes[k]];
-
-			if (slot >= class->nslots)
-				continue;
-			class->keys[(Size) r * class->nslots + slot] = (uint32) (values->keys[k] >> 32) | 1;
-			count[values->classes[k]]++;
-		}
-	}
+	if (++encoder->nwaiting == BATCH)
+		look_up(encoder);
 }
 
 SsotRecords *
@@ -524,21 +470,26 @@ ssot_encoder_finish(SsotEncoder *encoder, SsotTokenShares *const *shares)
 {
 	SsotRecords *records = encoder->records;
 
-	order_records(records);
+	look_up(encoder);
 	for (int f = 0; f < records->nfields; f++)
 	{
 		pfree(encoder->dictionaries[f].raw);
 		pfree(encoder->dictionaries[f].forms);
-		weigh_values(&records->fields[f], records->n, shares == NULL ? NULL : shares[f]);
-		collect_keys(&records->fields[f], encoder->number[f], encoder->value_context);
-		spread_keys(records, f);
 	}
 	if (!encoder->any_group)
 	{
 		pfree(records->groups);
 		records->groups = NULL;
 	}
+	ssot_records_arrange(records);
+	for (int f = 0; f < records->nfields; f++)
+		ssot_records_spread(records, f, encoder->number[f], shares == NULL ? NULL : shares[f],
+							encoder->value_context);
 	MemoryContextDelete(encoder->value_context);
+	pfree(encoder->waiting);
+	pfree(encoder->new_texts);
+	pfree(encoder->texts.data);
+	pfree(encoder->forms.data);
 	pfree(encoder->form.data);
 	pfree(encoder);
 	return records;

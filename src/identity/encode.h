@@ -13,14 +13,17 @@
 #define SSOT_CLASS_SLOTS	4
 #define SSOT_MAX_CLASSES	16
 
-/* The keys of one class, record by record; 0 where there is none. */
+/* The keys of one class, record by record; 0 where there is none. Those of a
+ * sorted class are kept by value. */
 typedef struct SsotClassKeys
 {
 	int			nslots;			/* per record; 0: a sorted class */
 	uint32	   *keys;			/* [n][nslots] */
+	uint64	   *sort;			/* [nvalues]; NULL: not a sorted class */
 } SsotClassKeys;
 
-/* The distinct values of one field. Value 0 means missing. */
+/* The distinct values of one field, in the order of the first record that has
+ * each. Value 0 means missing. */
 typedef struct SsotValues
 {
 	const SsotKind *kind;
@@ -31,9 +34,6 @@ typedef struct SsotValues
 	uint64	   *hash;			/* [nvalues], of the prepared form: their
 								 * order does not depend on when they came */
 	int		   *count;			/* [nvalues] records that have it */
-	uint32	   *first_key;		/* [nvalues + 1] into keys and classes */
-	uint64	   *keys;
-	uint8	   *classes;
 	SsotClassKeys by_record[SSOT_MAX_CLASSES];
 	SsotTokenShares *shares;	/* NULL: the kind has no tokens */
 	int			ncut;			/* values longer than SSOT_VALUE_MAX */

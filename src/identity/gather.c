@@ -24,6 +24,7 @@
 
 #include "ssot.h"
 #include "identity/gather.h"
+#include "identity/large.h"
 
 #include "miscadmin.h"
 
@@ -234,9 +235,9 @@ ssot_gather(SsotGathering *in, SsotScoredPair *pairs, int64 npairs, double least
 	Gathering	g = {.in = in,.records = in->scorer->records};
 	int			n = g.records->n;
 
-	in->cluster = g.parent = palloc_extended(sizeof(int) * Max(n, 1), MCXT_ALLOC_HUGE);
-	g.next = palloc_extended(sizeof(int) * Max(n, 1), MCXT_ALLOC_HUGE);
-	g.size = palloc_extended(sizeof(int) * Max(n, 1), MCXT_ALLOC_HUGE);
+	in->cluster = g.parent = SSOT_LARGE(int, n);
+	g.next = SSOT_LARGE(int, n);
+	g.size = SSOT_LARGE(int, n);
 	for (int i = 0; i < n; i++)
 	{
 		g.parent[i] = g.next[i] = i;

@@ -86,12 +86,13 @@ take_word(AddressValue *value, SsotWordList *list, const char *word, int len)
 static bool
 prepare_address(StringInfo out, const char *text, int len)
 {
-	SsotWordList list = {0};
+	SsotWordList list;
 	AddressValue value = {0};
 	const char *key = ssot_text_key(text, len, &len);
 
 	if (key == NULL)
 		return false;
+	ssot_words_begin(&list);
 	for (int i = 0; i < len;)
 	{
 		int			start = i;

@@ -65,11 +65,12 @@ take_words(SsotWordList *list, const char *key, int len, bool fillers)
 static bool
 prepare_company(StringInfo out, const char *text, int len)
 {
-	SsotWordList list = {0};
+	SsotWordList list;
 	const char *key = ssot_company_key(text, len, &len);
 
 	if (key == NULL)
 		return false;
+	ssot_words_begin(&list);
 	take_words(&list, key, len, false);
 	if (list.count == 0)
 		take_words(&list, key, len, true);

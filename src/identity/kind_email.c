@@ -30,7 +30,7 @@ enum
 
 #define MAX_COMPARED	96
 
-/* Prepared: the bare local part, then the domain, then the whole as normalised. */
+/* Prepared: the bare local part, then the whole as normalised. */
 typedef struct EmailValue
 {
 	uint64		local_hash;		/* of the bare local part */
@@ -62,24 +62,13 @@ static const char *const offices[] = {
 	"verkauf", "web", "webmaster", "welcome",
 };
 
-static int
-compare_names(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *) a, *(const char *const *) b);
-}
-
 static bool
 is_in(const char *word, int len, const char *const *names, int count)
 {
-	char		buffer[32];
-	const char *key = buffer;
-
-	if (len >= sizeof(buffer))
+	if (len == 0)
 		return false;
-	memcpy(buffer, word, len);
-	buffer[len] = '\0';
 	for (int i = 0; i < count; i++)
-		if (compare_names(&key, &names[i]) == 0)
+		if (names[i][0] == word[0] && strncmp(names[i], word, len) == 0 && names[i][len] == '\0')
 			return true;
 	return false;
 }
@@ -126,8 +115,6 @@ prepare_email(StringInfo out, const char *text, int len)
 	}
 	appendBinaryStringInfo(out, (char *) &value, offsetof(EmailValue, chars));
 	appendBinaryStringInfo(out, bare, value.local);
-	if (value.domain > 0)
-		appendBinaryStringInfo(out, at + 1, value.domain);
 	appendBinaryStringInfo(out, whole, len);
 	return true;
 }
@@ -146,7 +133,7 @@ tokens_email(const void *data, void (*note) (uint64 token, void *arg), void *arg
 static const char *
 whole_address(const EmailValue *value)
 {
-	return value->chars + value->local + value->domain;
+	return value->chars + value->local;
 }
 
 static int

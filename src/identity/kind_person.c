@@ -80,11 +80,12 @@ add_words(SsotWordList *list, const char *key, int len)
 static bool
 prepare_person(StringInfo out, const char *text, int len)
 {
-	SsotWordList list = {0};
+	SsotWordList list;
 	PersonValue value = {0};
 	const char *end = text + len;
 	bool		columns = memchr(text, SSOT_FIELD_SEPARATOR, len) != NULL;
 
+	ssot_words_begin(&list);
 	for (const char *p = text; p <= end;)
 	{
 		const char *separator = memchr(p, SSOT_FIELD_SEPARATOR, end - p);

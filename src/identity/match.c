@@ -85,13 +85,14 @@ compare(SsotMatching *matching, const SsotMatchOptions *options)
 		for (int i = 0; i < matching->blocks->nrules; i++)
 			ssot_blocks_walk(matching->blocks, i, 0, matching->blocks->rules[i].n,
 							 ssot_pair_list_score, &list);
+	ssot_pair_list_end(&list);
 	matching->pairs = list.pairs;
 	matching->npairs = list.n;
 	matching->compared = list.compared;
 }
 
 SsotMatching *
-ssot_match_records(const SsotRecords *records, const SsotMatchOptions *options)
+ssot_match_records(SsotRecords *records, const SsotMatchOptions *options)
 {
 	SsotMatching *matching = palloc0(sizeof(SsotMatching));
 	SsotLeveler *leveler = ssot_leveler_create(records);
@@ -104,6 +105,7 @@ ssot_match_records(const SsotRecords *records, const SsotMatchOptions *options)
 		matching->model = &options->stored->model;
 		matching->rules = options->stored->rules;
 	}
+	ssot_records_trim(records, matching->rules);
 	matching->scorer = ssot_scorer_create(leveler, matching->model, options->stored);
 	compare(matching, options);
 	if (options->team != NULL)

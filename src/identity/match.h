@@ -44,7 +44,10 @@ typedef struct SsotMatching
 	SsotGathering gathering;
 } SsotMatching;
 
-extern SsotMatching *ssot_match_records(const SsotRecords *records,
+/*
+ * Match. Records keep only the keys that the rules of the outcome use.
+ */
+extern SsotMatching *ssot_match_records(SsotRecords *records,
 										const SsotMatchOptions *options);
 
 #endif							/* SSOT_MATCH_H */

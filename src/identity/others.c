@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "ssot.h"
+#include "identity/large.h"
 #include "identity/model.h"
 
 #include "miscadmin.h"
@@ -39,7 +40,7 @@ learn_field(SsotModel *model, SsotLeveler *leveler, int f)
 {
 	const SsotRecords *records = leveler->records;
 	const SsotValues *values = &records->fields[f];
-	int		   *last = palloc_extended(sizeof(int) * values->nvalues, MCXT_ALLOC_HUGE);
+	int		   *last = SSOT_LARGE(int, values->nvalues);
 	double		others[SSOT_SIZES] = {0};
 	int			count[SSOT_SIZES] = {0};
 	double		before = 1;

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "ssot.h"
+#include "identity/large.h"
 #include "identity/radix.h"
 
 #include "miscadmin.h"
@@ -24,7 +25,7 @@ ssot_radix_sort(SsotRadixEntry *entries, int64 n, int bits)
 
 	if (n < 2)
 		return;
-	to = scratch = palloc_extended(sizeof(SsotRadixEntry) * n, MCXT_ALLOC_HUGE);
+	to = scratch = SSOT_LARGE(SsotRadixEntry, n);
 	for (int shift = 0; shift < bits; shift += DIGIT)
 	{
 		int64		counts[1 << DIGIT] = {0};

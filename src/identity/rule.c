@@ -50,6 +50,19 @@ ssot_rule_keys(const SsotRecords *records, const SsotBlocking *rule, int record,
 	const uint32 *a = class->keys + (Size) record * class->nslots;
 	int			n = 0;
 
+	/* by far the most frequent case */
+	if (rule->nparts == 2 && class->nslots == 1)
+	{
+		const SsotClassKeys *other = &records->fields[rule->field[1]].by_record[rule->class[1]];
+
+		if (other->nslots == 1)
+		{
+			if (a[0] == 0 || other->keys[record] == 0)
+				return 0;
+			keys[0] = join_keys(a[0], other->keys[record]);
+			return 1;
+		}
+	}
 	for (int i = 0; i < class->nslots && a[i] != 0; i++)
 		n = add_distinct(keys, n, a[i]);
 	for (int p = 1; p < rule->nparts && n > 0; p++)
@@ -122,14 +135,12 @@ sorted_key(const SsotRecords *records, const SsotBlocking *rule, int record, uin
 {
 	const SsotValues *values = &records->fields[rule->field[0]];
 	int			id = ssot_record(records, record)[rule->field[0]];
+	uint64		key = id == 0 ? 0 : values->by_record[rule->class[0]].sort[id];
 
-	for (uint32 i = values->first_key[id]; i < values->first_key[id + 1]; i++)
-		if (values->classes[i] == rule->class[0])
-		{
-			keys[0] = (uint32) (ssot_mix(values->keys[i]) >> 32) | 1;
-			return 1;
-		}
-	return 0;
+	if (key == 0)
+		return 0;
+	keys[0] = (uint32) (ssot_mix(key) >> 32) | 1;
+	return 1;
 }
 
 /*

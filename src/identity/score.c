@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "ssot.h"
+#include "identity/large.h"
 #include "identity/score.h"
 
 #include <math.h>
@@ -39,7 +40,7 @@ static float *
 weights_of_equal(const SsotValues *values, const SsotFieldModel *field, int n,
 				 const SsotStoredField *stored)
 {
-	float	   *weights = palloc_extended(sizeof(float) * values->nvalues, MCXT_ALLOC_HUGE);
+	float	   *weights = SSOT_LARGE(float, values->nvalues);
 	double		have = stored != NULL ? Max(stored->have, 1) : Max(n - values->count[0], 1);
 	double		level = field->weight[field->nlevels];
 	double		average = log2(field->u[field->nlevels]);
@@ -129,36 +130,119 @@ ssot_score_field(const SsotScorer *scorer, int f, int a, int b, int *level)
 	return scorer->equal[f][left];
 }
 
-double
-ssot_score(const SsotScorer *scorer, int a, int b, double least)
+/* A pair that is being weighed. */
+typedef struct Weighing
 {
-	const int  *left = ssot_record(scorer->records, a);
-	const int  *right = ssot_record(scorer->records, b);
-	int			nfields = scorer->model->nfields;
-	int			open[SSOT_MAX_FIELDS];
-	int			nopen = 0;
-	double		weight = scorer->base;
+	double		weight;			/* as if the open fields brought their best */
+	int			nopen;
+	uint8		open[SSOT_MAX_FIELDS];	/* fields that differ, by "order" */
+} Weighing;
 
-	for (int i = 0; i < nfields; i++)
+/* What equal fields bring, and the best that the others could. */
+static inline void
+begin_weighing(const SsotScorer *scorer, const int *left, const int *right, Weighing *w)
+{
+	w->weight = scorer->base;
+	w->nopen = 0;
+	for (int i = 0; i < scorer->model->nfields; i++)
 	{
 		int			f = scorer->order[i];
 
 		if (left[f] == 0 || right[f] == 0)
 			continue;
 		if (left[f] == right[f])
-			weight += scorer->equal[f][left[f]];
+			w->weight += scorer->equal[f][left[f]];
 		else
 		{
-			weight += scorer->best_unequal[f];
-			open[nopen++] = f;
+			w->weight += scorer->best_unequal[f];
+			w->open[w->nopen++] = f;
 		}
 	}
-	for (int i = 0; i < nopen && weight >= least; i++)
+}
+
+static inline double
+finish_weighing(const SsotScorer *scorer, const int *left, const int *right, const Weighing *w,
+				double least)
+{
+	double		weight = w->weight;
+
+	for (int i = 0; i < w->nopen && weight >= least; i++)
 	{
-		int			f = open[i];
+		int			f = w->open[i];
 		int			level;
 
 		weight += weight_of_unequal(scorer, f, left[f], right[f], &level) - scorer->best_unequal[f];
 	}
 	return weight;
+}
+
+double
+ssot_score(const SsotScorer *scorer, int a, int b, double least)
+{
+	const int  *left = ssot_record(scorer->records, a);
+	const int  *right = ssot_record(scorer->records, b);
+	Weighing	w;
+
+	begin_weighing(scorer, left, right, &w);
+	return finish_weighing(scorer, left, right, &w, least);
+}
+
+/*
+ * Weighing a pair is a handful of looks into arrays that no cache holds. Many
+ * pairs at once take one look each before any takes its second, and each look
+ * has been announced to the memory in the round before.
+ */
+void
+ssot_score_batch(const SsotScorer *scorer, const SsotCandidate *pairs, int n, double least,
+				 double *weights)
+{
+	const SsotRecords *records = scorer->records;
+	Weighing	weighings[SSOT_SCORE_BATCH];
+
+	Assert(n <= SSOT_SCORE_BATCH);
+	for (int i = 0; i < n; i++)
+	{
+		const int  *left = ssot_record(records, pairs[i].a);
+		const int  *right = ssot_record(records, pairs[i].b);
+
+		for (int f = 0; f < records->nfields; f++)
+			if (left[f] == right[f])
+				__builtin_prefetch(&scorer->equal[f][left[f]]);
+			else if (f == scorer->order[0] || f == scorer->order[1])
+			{
+				__builtin_prefetch(&records->fields[f].offset[left[f]]);
+				__builtin_prefetch(&records->fields[f].offset[right[f]]);
+			}
+	}
+	for (int i = 0; i < n; i++)
+	{
+		Weighing   *w = &weighings[i];
+		const int  *left = ssot_record(records, pairs[i].a);
+		const int  *right = ssot_record(records, pairs[i].b);
+
+		begin_weighing(scorer, left, right, w);
+		for (int k = 0; k < w->nopen && w->weight >= least; k++)
+		{
+			const SsotValues *values = &records->fields[w->open[k]];
+
+			if (k < 2)
+			{
+				const char *x = ssot_value(values, left[w->open[k]]);
+				const char *y = ssot_value(values, right[w->open[k]]);
+
+				__builtin_prefetch(x);
+				__builtin_prefetch(x + 64);
+				__builtin_prefetch(y);
+				__builtin_prefetch(y + 64);
+			}
+			else
+			{
+				__builtin_prefetch(&values->offset[left[w->open[k]]]);
+				__builtin_prefetch(&values->offset[right[w->open[k]]]);
+			}
+		}
+	}
+	for (int i = 0; i < n; i++)
+		weights[i] = finish_weighing(scorer, ssot_record(records, pairs[i].a),
+									 ssot_record(records, pairs[i].b), &weighings[i], least);
 }

@@ -36,6 +36,19 @@ extern SsotScorer *ssot_scorer_create(SsotLeveler *leveler, const SsotModel *mod
  */
 extern double ssot_score(const SsotScorer *scorer, int a, int b, double least);
 
+/* Two records, a < b. */
+typedef struct SsotCandidate
+{
+	int			a;
+	int			b;
+} SsotCandidate;
+
+#define SSOT_SCORE_BATCH	64
+
+/* The same for up to SSOT_SCORE_BATCH pairs at once, which is faster. */
+extern void ssot_score_batch(const SsotScorer *scorer, const SsotCandidate *pairs, int n,
+							 double least, double *weights);
+
 /* What one field adds. */
 extern double ssot_score_field(const SsotScorer *scorer, int field, int a, int b, int *level);
 

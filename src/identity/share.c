@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "ssot.h"
+#include "identity/large.h"
 #include "identity/share.h"
 #include "identity/tokens.h"
 
@@ -146,8 +147,8 @@ typedef struct FieldHeader
 	int			nvalues;
 	int			ncut;
 	Size		bytes;
-	uint32		nkeys;
 	int			nslots[SSOT_MAX_CLASSES];
+	bool		sorted[SSOT_MAX_CLASSES];
 	bool		has_shares;
 	SsotTokenTable tokens;
 } FieldHeader;
@@ -158,11 +159,14 @@ field_header(const SsotValues *values)
 	FieldHeader header = {
 		.nvalues = values->nvalues,.ncut = values->ncut,
 		.bytes = (Size) values->offset[values->nvalues] * MAXIMUM_ALIGNOF,
-		.nkeys = values->first_key[values->nvalues],.has_shares = values->shares != NULL
+		.has_shares = values->shares != NULL
 	};
 
 	for (int c = 0; c < SSOT_MAX_CLASSES; c++)
+	{
 		header.nslots[c] = values->by_record[c].nslots;
+		header.sorted[c] = values->by_record[c].sort != NULL;
+	}
 	if (values->shares != NULL)
 		header.tokens = ssot_token_table(values->shares);
 	return header;
@@ -178,7 +182,7 @@ put_array(shm_mq_handle *queue, void *array, Size size)
 static void *
 take_array(shm_mq_handle *queue, Size size)
 {
-	void	   *array = palloc_extended(Max(size, 1), MCXT_ALLOC_HUGE);
+	void	   *array = SSOT_LARGE(char, size);
 
 	ssot_queue_take(queue, array, size);
 	return array;
@@ -194,13 +198,14 @@ ssot_field_put(shm_mq_handle *queue, SsotValues *values, int nrecords)
 	put_array(queue, values->offset, sizeof(uint32) * (header.nvalues + 1));
 	put_array(queue, values->hash, sizeof(uint64) * header.nvalues);
 	put_array(queue, values->count, sizeof(int) * header.nvalues);
-	put_array(queue, values->first_key, sizeof(uint32) * (header.nvalues + 1));
-	put_array(queue, values->keys, sizeof(uint64) * header.nkeys);
-	put_array(queue, values->classes, sizeof(uint8) * header.nkeys);
 	for (int c = 0; c < SSOT_MAX_CLASSES; c++)
+	{
 		if (header.nslots[c] > 0)
 			put_array(queue, values->by_record[c].keys,
 					  sizeof(uint32) * header.nslots[c] * nrecords);
+		if (header.sorted[c])
+			put_array(queue, values->by_record[c].sort, sizeof(uint64) * header.nvalues);
+	}
 	if (header.has_shares)
 		put_array(queue, header.tokens.slots, ssot_token_table_size(&header.tokens));
 }
@@ -217,14 +222,13 @@ ssot_field_take(shm_mq_handle *queue, SsotValues *values, int nrecords)
 	values->offset = take_array(queue, sizeof(uint32) * (header.nvalues + 1));
 	values->hash = take_array(queue, sizeof(uint64) * header.nvalues);
 	values->count = take_array(queue, sizeof(int) * header.nvalues);
-	values->first_key = take_array(queue, sizeof(uint32) * (header.nvalues + 1));
-	values->keys = take_array(queue, sizeof(uint64) * header.nkeys);
-	values->classes = take_array(queue, sizeof(uint8) * header.nkeys);
 	for (int c = 0; c < SSOT_MAX_CLASSES; c++)
 	{
 		values->by_record[c].nslots = header.nslots[c];
 		if (header.nslots[c] > 0)
 			values->by_record[c].keys = take_array(queue, sizeof(uint32) * header.nslots[c] * nrecords);
+		if (header.sorted[c])
+			values->by_record[c].sort = take_array(queue, sizeof(uint64) * header.nvalues);
 	}
 	if (header.has_shares)
 	{
@@ -241,7 +245,6 @@ typedef struct SharedField
 	int			nvalues;
 	Size		bytes;
 	Size		offset;
-	Size		hash;
 	Size		equal;
 	bool		has_shares;
 	Size		slots;
@@ -314,7 +317,6 @@ share_field(SsotValues *values, float **equal, dsm_handle *handle)
 	}
 	header.bytes = place(&end, nbytes);
 	header.offset = place(&end, sizeof(uint32) * (values->nvalues + 1));
-	header.hash = place(&end, sizeof(uint64) * values->nvalues);
 	header.equal = place(&end, sizeof(float) * values->nvalues);
 	header.slots = place(&end, nslots);
 	block = ssot_shared_create(end, handle);
@@ -323,7 +325,6 @@ share_field(SsotValues *values, float **equal, dsm_handle *handle)
 	memcpy(block, &header, sizeof(header));
 	values->bytes = move(block, header.bytes, values->bytes, nbytes);
 	values->offset = move(block, header.offset, values->offset, sizeof(uint32) * (values->nvalues + 1));
-	values->hash = move(block, header.hash, values->hash, sizeof(uint64) * values->nvalues);
 	*equal = move(block, header.equal, *equal, sizeof(float) * values->nvalues);
 	if (header.has_shares)
 		memcpy(block + header.slots, header.tokens.slots, nslots);
@@ -339,7 +340,6 @@ attach_field(dsm_handle handle, SsotValues *values, float **equal)
 	values->nvalues = header->nvalues;
 	values->bytes = block + header->bytes;
 	values->offset = (uint32 *) (block + header->offset);
-	values->hash = (uint64 *) (block + header->hash);
 	*equal = (float *) (block + header->equal);
 	if (header->has_shares)
 	{

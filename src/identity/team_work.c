@@ -28,23 +28,40 @@ ssot_pair_list_init(SsotPairList *list, SsotScorer *scorer, double least)
 }
 
 void
+ssot_pair_list_end(SsotPairList *list)
+{
+	double		weights[SSOT_SCORE_BATCH];
+
+	ssot_score_batch(list->scorer, list->waiting, list->nwaiting, list->least, weights);
+	list->compared += list->nwaiting;
+	for (int i = 0; i < list->nwaiting; i++)
+	{
+		if (!(weights[i] >= list->least))
+			continue;
+		if (list->n == list->capacity)
+		{
+			list->capacity *= 2;
+			list->pairs = repalloc_huge(list->pairs, sizeof(SsotScoredPair) * list->capacity);
+		}
+		list->pairs[list->n++] = (SsotScoredPair)
+		{
+			list->waiting[i].a, list->waiting[i].b, weights[i]
+		};
+	}
+	list->nwaiting = 0;
+}
+
+void
 ssot_pair_list_score(int a, int b, void *arg)
 {
 	SsotPairList *list = arg;
-	double		weight = ssot_score(list->scorer, a, b, list->least);
 
-	list->compared++;
-	if (!(weight >= list->least))
-		return;
-	if (list->n == list->capacity)
+	list->waiting[list->nwaiting++] = (SsotCandidate)
 	{
-		list->capacity *= 2;
-		list->pairs = repalloc_huge(list->pairs, sizeof(SsotScoredPair) * list->capacity);
-	}
-	list->pairs[list->n++] = (SsotScoredPair)
-	{
-		a, b, weight
+		a, b
 	};
+	if (list->nwaiting == SSOT_SCORE_BATCH)
+		ssot_pair_list_end(list);
 }
 
 void
@@ -56,6 +73,7 @@ ssot_team_walk_parts(SsotSharedWalk *walk, SsotBlocks *blocks, SsotPairList *lis
 
 	while (ssot_walk_next(walk, blocks, &rule, &first, &last))
 		ssot_blocks_walk(blocks, rule, first, last, ssot_pair_list_score, list);
+	ssot_pair_list_end(list);
 }
 
 /* ---- a worker -------------------------------------------------------------- */

@@ -62,12 +62,16 @@ typedef struct SsotPairList
 	int64		n;
 	int64		capacity;
 	int64		compared;
+	int			nwaiting;
+	SsotCandidate waiting[SSOT_SCORE_BATCH];
 } SsotPairList;
 
 extern void ssot_pair_list_init(SsotPairList *list, SsotScorer *scorer, double least);
 
-/* An SsotPairCallback: score a pair, and keep it if it is probable. */
+/* An SsotPairCallback: score a pair, and keep it if it is probable. Pairs are scored
+ * in batches; the last one by ssot_pair_list_end. */
 extern void ssot_pair_list_score(int a, int b, void *list);
+extern void ssot_pair_list_end(SsotPairList *list);
 
 /* Walk parts until none is left. */
 extern void ssot_team_walk_parts(SsotSharedWalk *walk, SsotBlocks *blocks, SsotPairList *list);

@@ -6,6 +6,7 @@
 
 #include "ssot.h"
 #include "identity/encode.h"
+#include "identity/large.h"
 #include "identity/tokens.h"
 
 typedef struct TokenSlot
@@ -25,7 +26,7 @@ struct SsotTokenShares
 static TokenSlot *
 allocate_slots(uint64 size)
 {
-	return palloc_extended(sizeof(TokenSlot) * size, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	return SSOT_LARGE0(TokenSlot, size);
 }
 
 SsotTokenShares *
@@ -49,18 +50,32 @@ find_slot(const SsotTokenShares *shares, uint64 token)
 	return &shares->slots[i];
 }
 
+/* Another number of slots, and only tokens that at least so many records have. */
 static void
-enlarge(SsotTokenShares *shares)
+resize(SsotTokenShares *shares, uint64 size, int least)
 {
 	TokenSlot  *old = shares->slots;
-	uint64		size = shares->mask + 1;
+	uint64		old_size = shares->mask + 1;
 
-	shares->mask = size * 2 - 1;
-	shares->slots = allocate_slots(size * 2);
-	for (uint64 i = 0; i < size; i++)
-		if (old[i].count != 0)
+	shares->mask = size - 1;
+	shares->slots = allocate_slots(size);
+	for (uint64 i = 0; i < old_size; i++)
+		if (old[i].count >= least)
 			*find_slot(shares, old[i].token) = old[i];
 	pfree(old);
+}
+
+void
+ssot_token_settle(SsotTokenShares *shares)
+{
+	uint64		size = 1024;
+
+	shares->used = 0;
+	for (uint64 i = 0; i <= shares->mask; i++)
+		shares->used += shares->slots[i].count > 1;
+	while (size / 2 <= shares->used)
+		size *= 2;
+	resize(shares, size, 2);
 }
 
 void
@@ -76,8 +91,8 @@ ssot_token_note(SsotTokenShares *shares, uint64 token, int count)
 		shares->used++;
 	}
 	slot->count += count;
-	if (shares->used > shares->mask / 2)
-		enlarge(shares);
+	if (shares->used > shares->mask / 4 * 3)
+		resize(shares, (shares->mask + 1) * 2, 1);
 }
 
 double

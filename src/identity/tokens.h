@@ -31,6 +31,10 @@ extern SsotTokenTable ssot_token_table(const SsotTokenShares *shares);
 extern Size ssot_token_table_size(const SsotTokenTable *table);
 extern SsotTokenShares *ssot_token_shares_of(const SsotTokenTable *table);
 
+/* After the last token: forget those that one record has, as nearly all have.
+ * A token that is not known is taken for one. */
+extern void ssot_token_settle(SsotTokenShares *shares);
+
 /* Those that more than one record has; returns their number. */
 extern int	ssot_token_frequent(const SsotTokenShares *shares, SsotFrequency **out);
 

@@ -22,6 +22,8 @@
 #define PAIRS_PER_RULE		20000
 #define REACH				40	/* neighbours in a block that a record is
 								 * paired with */
+#define AHEAD				16	/* records that are fetched before they are
+								 * needed */
 
 /* Rules that use the same fields, or that speak of one field again and again,
  * show the same thing. */
@@ -130,8 +132,12 @@ draw_rule(SsotLeveler *leveler, SsotTraining *training, int number)
 	scratch = palloc_extended(sizeof(SsotBlockEntry) * Max(n, 1), MCXT_ALLOC_HUGE);
 	ssot_radix_sort_blocks(entries, scratch, n);
 	for (int64 i = 0; i < n; i++)
+	{
+		if (i + AHEAD < n)
+			__builtin_prefetch(ssot_record(records, entries[i + AHEAD].record));
 		for (int64 j = i + 1; j < n && j <= i + REACH && entries[j].hash == entries[i].hash; j++)
 			add_draw(leveler, training, number, entries[i].record, entries[j].record);
+	}
 	pfree(scratch);
 	pfree(entries);
 }

@@ -50,6 +50,13 @@ ssot_word_chars(const SsotWords *words, int i)
 	return (const char *) &words->words[words->count] + words->words[i].start;
 }
 
+/* Before the first word is added. */
+static inline void
+ssot_words_begin(SsotWordList *list)
+{
+	list->count = list->length = 0;
+}
+
 /* Add a word; "meaning" (may be NULL) is what it is taken for. */
 extern void ssot_word_add(SsotWordList *list, const char *word, int len, const char *meaning);
 

@@ -189,8 +189,20 @@ utf8_key_once(const char *s, int len, int *outlen)
 const char *
 ssot_utf8_key(const char *s, int len, int *outlen)
 {
-	const char *u = ssot_utf8_clean(s, len, true, &len);
+	const char *u;
 
+	/* nearly every text: nothing to do but to fold capitals */
+	if (is_clean_ascii(s, len))
+	{
+		char	   *lower = palloc(len + 1);
+
+		for (int i = 0; i < len; i++)
+			lower[i] = ssot_ascii_lower(s[i]);
+		lower[len] = '\0';
+		*outlen = len;
+		return lower;
+	}
+	u = ssot_utf8_clean(s, len, true, &len);
 	for (int round = 0; round < 4; round++)
 	{
 		int			n;

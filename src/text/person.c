@@ -19,17 +19,26 @@
 #include "text/normalize.h"
 #include "text/unicode.h"
 
+/* Words, one space between them, and how many bytes they have. */
+typedef struct Phrase
+{
+	const char *text;
+	int			length;
+} Phrase;
+
+#define P(text) {text, sizeof(text) - 1}
+
 /* Before the name: courtesy, academic, military, clerical. */
-static const char *const titles[] = {
-	"capt", "captain", "col", "cpt", "dame", "dipl", "dipl ing", "dipl kfm",
-	"dott", "dott ssa", "dottssa", "dr", "dr h c", "dr hc", "dr ing",
-	"dr med", "dr med dent", "dr phil", "dr rer nat", "dra", "drs", "frau",
-	"fraulein", "h c", "hc", "herr", "herrn", "hon", "ing", "ir", "lady", "lt",
-	"lt col", "maitre", "miss", "mister", "mlle", "mme", "monsieur", "madame",
-	"mademoiselle", "mr", "mrs", "ms", "mx", "prof", "prof dr", "professor",
-	"rabbi", "rev", "reverend", "senor", "senora", "senorita", "sgt",
-	"signor", "signora", "sig", "sig ra", "sir", "sra", "srta", "sr", "doktor",
-	"doctor", "hrn", "fru", "hr", "dhr", "mevr",
+static const Phrase titles[] = {
+	P("capt"), P("captain"), P("col"), P("cpt"), P("dame"), P("dipl"), P("dipl ing"), P("dipl kfm"),
+	P("dott"), P("dott ssa"), P("dottssa"), P("dr"), P("dr h c"), P("dr hc"), P("dr ing"),
+	P("dr med"), P("dr med dent"), P("dr phil"), P("dr rer nat"), P("dra"), P("drs"), P("frau"),
+	P("fraulein"), P("h c"), P("hc"), P("herr"), P("herrn"), P("hon"), P("ing"), P("ir"), P("lady"), P("lt"),
+	P("lt col"), P("maitre"), P("miss"), P("mister"), P("mlle"), P("mme"), P("monsieur"), P("madame"),
+	P("mademoiselle"), P("mr"), P("mrs"), P("ms"), P("mx"), P("prof"), P("prof dr"), P("professor"),
+	P("rabbi"), P("rev"), P("reverend"), P("senor"), P("senora"), P("senorita"), P("sgt"),
+	P("signor"), P("signora"), P("sig"), P("sig ra"), P("sir"), P("sra"), P("srta"), P("sr"), P("doktor"),
+	P("doctor"), P("hrn"), P("fru"), P("hr"), P("dhr"), P("mevr"),
 };
 
 /*
@@ -37,44 +46,95 @@ static const char *const titles[] = {
  * with a lone letter ("m d") may also be initials: "Smith, M. D.".  It counts
  * only behind two words.
  */
-static const char *const suffixes[] = {
-	"jr", "junior", "jnr", "sr", "snr", "ii", "iii", "iv", "2nd", "3rd", "4th",
-	"phd", "ph d", "md", "m d", "mba", "m b a", "msc", "m sc", "bsc", "b sc",
-	"llm", "ll m", "llb", "ll b", "dds", "d d s", "dvm", "esq", "esquire",
-	"cpa", "c p a", "cfa", "pmp", "rn", "obe", "cbe", "mbe", "kbe", "csc",
-	"drsc", "dipl ing", "mphil", "m phil", "edd", "dphil", "d phil", "psyd",
-	"facs", "frcp", "frcs", "ret", "retd",
+static const Phrase suffixes[] = {
+	P("jr"), P("junior"), P("jnr"), P("sr"), P("snr"), P("ii"), P("iii"), P("iv"), P("2nd"), P("3rd"), P("4th"),
+	P("phd"), P("ph d"), P("md"), P("m d"), P("mba"), P("m b a"), P("msc"), P("m sc"), P("bsc"), P("b sc"),
+	P("llm"), P("ll m"), P("llb"), P("ll b"), P("dds"), P("d d s"), P("dvm"), P("esq"), P("esquire"),
+	P("cpa"), P("c p a"), P("cfa"), P("pmp"), P("rn"), P("obe"), P("cbe"), P("mbe"), P("kbe"), P("csc"),
+	P("drsc"), P("dipl ing"), P("mphil"), P("m phil"), P("edd"), P("dphil"), P("d phil"), P("psyd"),
+	P("facs"), P("frcp"), P("frcs"), P("ret"), P("retd"),
 };
+
+/*
+ * Which two characters phrases begin and end with: nearly every name is told by
+ * them to have neither titles nor suffixes.
+ */
+typedef struct PhraseEnds
+{
+	bool		known;
+	uint64		begins[16];
+	uint64		ends[16];
+} PhraseEnds;
+
+static PhraseEnds title_ends;
+static PhraseEnds suffix_ends;
+
+static inline int
+two_characters(const char *s)
+{
+	return ((unsigned char) s[0] * 37 + (unsigned char) s[1]) & 1023;
+}
+
+static void
+learn_ends(PhraseEnds *phrase_ends, const Phrase *phrases, int count)
+{
+	if (phrase_ends->known)
+		return;
+	for (int i = 0; i < count; i++)
+	{
+		int			begin = two_characters(phrases[i].text);
+		int			end = two_characters(phrases[i].text + phrases[i].length - 2);
+
+		phrase_ends->begins[begin / 64] |= UINT64CONST(1) << begin % 64;
+		phrase_ends->ends[end / 64] |= UINT64CONST(1) << end % 64;
+	}
+	phrase_ends->known = true;
+}
+
+static inline bool
+may_begin(const PhraseEnds *phrase_ends, const char *s, int len)
+{
+	int			begin = len < 2 ? 0 : two_characters(s);
+
+	return len >= 2 && (phrase_ends->begins[begin / 64] >> begin % 64 & 1);
+}
+
+static inline bool
+may_end(const PhraseEnds *phrase_ends, const char *s, int len)
+{
+	int			end = len < 2 ? 0 : two_characters(s + len - 2);
+
+	return len >= 2 && (phrase_ends->ends[end / 64] >> end % 64 & 1);
+}
 
 /* Does one of the phrases stand at the start of s?  Its length, the longest. */
 static int
-phrase_before(const char *s, int len, const char *const *phrases, int count)
+phrase_before(const char *s, int len, const Phrase *phrases, int count)
 {
 	int			best = 0;
 
 	for (int i = 0; i < count; i++)
 	{
-		int			n = strlen(phrases[i]);
+		int			n = phrases[i].length;
 
-		if (phrases[i][0] == s[0] && n > best && n <= len &&
-			memcmp(s, phrases[i], n) == 0 && (n == len || s[n] == ' '))
+		if (n > best && n <= len && phrases[i].text[0] == s[0] &&
+			(n == len || s[n] == ' ') && memcmp(s, phrases[i].text, n) == 0)
 			best = n;
 	}
 	return best;
 }
 
 static int
-phrase_after(const char *s, int len, const char *const *phrases, int count)
+phrase_after(const char *s, int len, const Phrase *phrases, int count)
 {
 	int			best = 0;
 
 	for (int i = 0; i < count; i++)
 	{
-		int			n = strlen(phrases[i]);
+		int			n = phrases[i].length;
 
-		if (n > best && n <= len && phrases[i][n - 1] == s[len - 1] &&
-			memcmp(s + len - n, phrases[i], n) == 0 &&
-			(n == len || s[len - n - 1] == ' '))
+		if (n > best && n <= len && (n == len || s[len - n - 1] == ' ') &&
+			memcmp(s + len - n, phrases[i].text, n) == 0)
 			best = n;
 	}
 	return best;
@@ -102,12 +162,16 @@ strip_titles(const char **s, int *len)
 {
 	int			n;
 
-	while ((n = phrase_before(*s, *len, titles, lengthof(titles))) > 0 && n + 1 < *len)
+	learn_ends(&title_ends, titles, lengthof(titles));
+	learn_ends(&suffix_ends, suffixes, lengthof(suffixes));
+	while (may_begin(&title_ends, *s, *len) &&
+		   (n = phrase_before(*s, *len, titles, lengthof(titles))) > 0 && n + 1 < *len)
 	{
 		*s += n + 1;
 		*len -= n + 1;
 	}
-	while ((n = phrase_after(*s, *len, suffixes, lengthof(suffixes))) > 0 && n + 1 < *len)
+	while (may_end(&suffix_ends, *s, *len) &&
+		   (n = phrase_after(*s, *len, suffixes, lengthof(suffixes))) > 0 && n + 1 < *len)
 	{
 		if (maybe_initials(*s + *len - n, n) && !has_two_words(*s, *len - n - 1))
 			break;
