@@ -164,7 +164,7 @@ static bool
 contains_punycode(const char *s, int len)
 {
 	for (int i = 0; i + 4 <= len; i++)
-		if (pg_strncasecmp(s + i, "xn--", 4) == 0)
+		if (s[i + 2] == '-' && pg_strncasecmp(s + i, "xn--", 4) == 0)
 			return true;
 	return false;
 }

@@ -88,6 +88,13 @@ ssot_utf8_clean(const char *s, int len, bool drop_joiners, int *outlen)
 	bool		space = false;
 	bool		after_wide = false; /* last character kept is non-ASCII */
 
+	if (is_clean_ascii(s, len))
+	{
+		memcpy(out, s, len);
+		out[len] = '\0';
+		*outlen = len;
+		return out;
+	}
 	for (int i = 0; i < len;)
 	{
 		int			charlen;

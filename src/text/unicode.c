@@ -183,10 +183,22 @@ const char *
 ssot_lower(const char *s, int len, int *outlen)
 {
 	UErrorCode	status = U_ZERO_ERROR;
-	Utf16		in = utf16_from_utf8(s, len);
-	int32_t		size = in.len * 3 + 1;	/* Unicode, section 5.18: never more */
+	Utf16		in;
+	int32_t		size;
 	Utf16		out;
 
+	if (ssot_is_ascii(s, len))
+	{
+		char	   *lower = palloc(len + 1);
+
+		for (int i = 0; i < len; i++)
+			lower[i] = ssot_ascii_lower(s[i]);
+		lower[len] = '\0';
+		*outlen = len;
+		return lower;
+	}
+	in = utf16_from_utf8(s, len);
+	size = in.len * 3 + 1;		/* Unicode, section 5.18: never more */
 	out.s = palloc((Size) size * sizeof(UChar));
 	out.len = u_strToLower(out.s, size, in.s, in.len, "", &status);
 	if (U_FAILURE(status))
