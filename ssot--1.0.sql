@@ -664,7 +664,7 @@ COMMENT ON COLUMN ssot.definition_version.successor IS 'The version that took or
 COMMENT ON COLUMN ssot.definition_version.declared IS 'Of a metric, the declaration: kind, entity, measure, filter, dimensions, date, unit, currency, parts (src/dictionary/metric_spec.c)';
 COMMENT ON COLUMN ssot.definition_version.compiled IS 'The same with every expression qualified and parts pinned to their versions';
 COMMENT ON COLUMN ssot.definition_version.reads IS 'What it stands on: {"golden.opportunity": ["amount", "stage"]}';
-COMMENT ON COLUMN ssot.definition_version.basis IS 'What that was when it was approved: types of columns, and the expressions of sources that feed them';
+COMMENT ON COLUMN ssot.definition_version.basis IS 'What that was when it was approved: ssot.definition_basis';
 COMMENT ON COLUMN ssot.definition_version.checksum IS 'SHA-256 of what was approved; ssot.verify_dictionary compares';
 COMMENT ON COLUMN ssot.definition_version.created_by IS 'The role that made the version (session_user): its author';
 COMMENT ON COLUMN ssot.definition_version.created_at IS 'When it was made';
@@ -2191,26 +2191,136 @@ COMMENT ON FUNCTION ssot.metric_stamp(text, text[], boolean) IS 'As of when the 
 
 -- What definitions stand on.
 
-CREATE FUNCTION ssot.definition_basis(reads jsonb)
-RETURNS jsonb LANGUAGE sql STABLE AS $$
-SELECT coalesce(pg_catalog.jsonb_object_agg(b.part, b.content), '{}'::pg_catalog.jsonb)
-  FROM (SELECT pg_catalog.format('column %s of %s', f.field, e.entity) AS part,
-               coalesce((SELECT pg_catalog.format_type(a.atttypid, a.atttypmod)
-                           FROM pg_catalog.pg_attribute AS a
-                          WHERE a.attrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(e.entity)
-                            AND a.attname OPERATOR(pg_catalog.=) f.field
-                            AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped), 'missing') AS content
-          FROM pg_catalog.jsonb_each($1) AS e (entity, fields)
-         CROSS JOIN LATERAL pg_catalog.jsonb_array_elements_text(e.fields) AS f (field)
-         UNION ALL
-        SELECT pg_catalog.format('%s of %s, as %s gives it', f.field, e.entity, s.source),
-               s.compiled OPERATOR(pg_catalog.->) 'fields' OPERATOR(pg_catalog.->>) f.field
-          FROM pg_catalog.jsonb_each($1) AS e (entity, fields)
-         CROSS JOIN LATERAL pg_catalog.jsonb_array_elements_text(e.fields) AS f (field)
-          JOIN ssot.source AS s ON s.entity OPERATOR(pg_catalog.=) e.entity
-         WHERE s.compiled OPERATOR(pg_catalog.->) 'fields' OPERATOR(pg_catalog.?) f.field) AS b
+CREATE FUNCTION ssot.definition_parts(version ssot.definition_version,
+    OUT identity text, OUT part text, OUT content text)
+RETURNS SETOF record LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp SET DateStyle = 'ISO, YMD' SET IntervalStyle = 'postgres' SET TimeZone = 'UTC'
+SET extra_float_digits = 1 SET bytea_output = 'hex' SET quote_all_identifiers = off
+AS $$
+WITH RECURSIVE entity AS MATERIALIZED (
+    SELECT e.entity, e.fields, c.oid AS relid
+      FROM jsonb_each($1.reads) AS e (entity, fields)
+      LEFT JOIN (pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace)
+        ON n.nspname = (parse_ident(e.entity))[1] AND c.relname = (parse_ident(e.entity))[2]
+), field AS MATERIALIZED (
+    SELECT e.entity, e.relid, f.field, a.attnum, a.atttypid, a.atttypmod, a.attnotnull,
+           format('%s of %s', f.field, e.entity) AS name,
+           format('ddl:%s.%s', coalesce(e.relid::text, e.entity), coalesce(a.attnum::text, f.field)) AS identity
+      FROM entity AS e
+     CROSS JOIN jsonb_array_elements_text(e.fields) AS f (field)
+      LEFT JOIN pg_attribute AS a
+        ON a.attrelid = e.relid AND a.attname = f.field AND a.attnum > 0 AND NOT a.attisdropped
+), domain AS (
+    SELECT f.entity, f.field, t.oid, t.typbasetype, t.typnotnull
+      FROM field AS f JOIN pg_type AS t ON t.oid = f.atttypid AND t.typtype = 'd'
+     UNION ALL
+    SELECT d.entity, d.field, t.oid, t.typbasetype, t.typnotnull
+      FROM domain AS d JOIN pg_type AS t ON t.oid = d.typbasetype AND t.typtype = 'd'
+), source AS MATERIALIZED (
+    SELECT s.*, format('source %s of %s', s.source, s.entity) AS name, format('source:%s', s.source_id) AS identity, c.oid AS relid
+      FROM entity AS e
+      JOIN ssot.source AS s ON s.entity = e.entity AND s.relation IS NOT NULL AND s.role = 'provider'
+      LEFT JOIN (pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace)
+        ON n.nspname = (parse_ident(s.relation))[1] AND c.relname = (parse_ident(s.relation))[2]
+), viewed AS (
+    SELECT s.source_id, s.name, c.oid AS view
+      FROM source AS s JOIN pg_class AS c ON c.oid = s.relid AND c.relkind IN ('v', 'm')
+     UNION
+    SELECT v.source_id, v.name, c.oid
+      FROM viewed AS v
+      JOIN pg_rewrite AS r ON r.ev_class = v.view
+      JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
+      JOIN pg_class AS c ON c.oid = d.refobjid AND c.relkind IN ('v', 'm')
+)
+SELECT f.identity, 'column ' || f.name, coalesce(format_type(f.atttypid, f.atttypmod), 'missing')
+  FROM field AS f
+ UNION ALL
+SELECT f.identity || ' null', 'NULL in ' || f.name,
+       CASE WHEN f.attnotnull OR EXISTS (SELECT FROM domain AS d
+                     WHERE d.entity = f.entity AND d.field = f.field AND d.typnotnull)
+            THEN 'refused' ELSE 'allowed' END
+  FROM field AS f
+ WHERE f.attnum IS NOT NULL
+ UNION ALL
+SELECT f.identity || ' check', 'checks of ' || f.name,
+       coalesce((SELECT string_agg(pg_get_constraintdef(c.oid), ' and ' ORDER BY pg_get_constraintdef(c.oid) COLLATE "C")
+                   FROM pg_constraint AS c
+                  WHERE c.contype = 'c'
+                    AND (c.conrelid = f.relid AND f.attnum = ANY (c.conkey)
+                         OR c.contypid IN (SELECT d.oid FROM domain AS d WHERE d.entity = f.entity AND d.field = f.field))),
+                'none')
+  FROM field AS f
+ WHERE f.attnum IS NOT NULL
+ UNION ALL
+SELECT f.identity || ' key', 'foreign key of ' || f.name, string_agg(format('refers to %s (%s)', k.target, k.column_name), ', ' ORDER BY k.target)
+  FROM field AS f
+  JOIN LATERAL (SELECT c.confrelid::regclass::text AS target, a.attname AS column_name
+                  FROM pg_constraint AS c
+                  JOIN pg_attribute AS a ON a.attrelid = c.confrelid AND a.attnum = c.confkey[1]
+                 WHERE c.contype = 'f' AND c.conrelid = f.relid AND c.conkey = ARRAY[f.attnum]) AS k ON true
+ GROUP BY f.identity, f.name
+ UNION ALL
+SELECT format('field:%s.%s', f.identity, p.part), format('%s of %s', p.part, f.name), p.content
+  FROM field AS f
+  JOIN ssot.entity AS e ON e.entity = f.entity AND e.id_column <> f.field
+  LEFT JOIN ssot.field AS a ON a.entity = f.entity AND a.field = f.field
+ CROSS JOIN LATERAL (VALUES
+           ('authority', CASE WHEN a.only_listed THEN 'only ' ELSE '' END
+                         || coalesce(nullif(array_to_string(a.systems, ', then '), ''), 'as the entity says')),
+           ('strategy', coalesce(a.strategy, 'authority')),
+           ('null policy', coalesce(a.null_policy, 'ignore')),
+           ('group', coalesce(a.field_group, 'none'))) AS p (part, content)
+ UNION ALL
+SELECT 'ddl:' || s.identity, s.name,
+       format('%s of system %s, rank %s%s%s%s', s.relation, s.system, s.rank,
+              CASE WHEN NOT s.creates THEN ', creates nothing' ELSE '' END,
+              CASE WHEN s.grain <> 'record' THEN ', rows are ' || s.grain || 's' ELSE '' END, ', level ' || s.level)
+  FROM source AS s
+ UNION ALL
+SELECT format('%s.%s', s.identity, m.name), format('%s of %s', replace(m.name, '_', ' '), s.name), m.value #>> '{}'
+  FROM source AS s
+ CROSS JOIN jsonb_each('{"filter": "none", "deleted": "none", "merged_into": "none"}' || s.compiled) AS m (name, value)
+ WHERE m.name NOT IN ('fields', 'field_updated_at', 'on_error')
+ UNION ALL
+SELECT format('%s.%s.%s', s.identity, m.name, f.identity), format('%s%s, as %s gives it', m.what, f.name, s.source),
+       s.compiled -> m.name ->> f.field
+  FROM field AS f
+  JOIN source AS s ON s.entity = f.entity
+ CROSS JOIN LATERAL (VALUES ('fields', ''), ('field_updated_at', 'time of '), ('on_error', 'errors in ')) AS m (name, what)
+ WHERE s.compiled -> m.name ? f.field
+ UNION ALL
+SELECT format('%s.%s.%s', s.identity, f.identity, quote_literal(v.code)),
+       format('code %L of %s, as %s gives it', v.code, f.name, s.source), coalesce(quote_literal(v.value), 'no value')
+  FROM field AS f
+  JOIN source AS s ON s.entity = f.entity
+  JOIN ssot.value_map AS v ON v.source_id = s.source_id AND v.field = f.field
+ UNION ALL
+SELECT format('ddl:view %s of %s', v.view, v.source_id), format('view %s, read by %s', v.view::regclass, v.name),
+       btrim(pg_get_viewdef(v.view), E' \n;')
+  FROM viewed AS v
+ UNION ALL
+SELECT format('entity:%s', coalesce(e.relid::text, e.entity)), 'canonical system of ' || e.entity, coalesce(m.canonical_system, 'none')
+  FROM entity AS e JOIN ssot.entity AS m ON m.entity = e.entity
+ UNION ALL
+SELECT format('text:%s', coalesce(e.relid::text, e.entity)), 'meaning of ' || e.entity, quote_literal(m.definition)
+  FROM entity AS e JOIN ssot.entity AS m ON m.entity = e.entity AND m.definition IS NOT NULL
+ UNION ALL
+SELECT format('definition:%s', coalesce(e.relid::text, e.entity)), 'definition of ' || e.entity,
+       string_agg(format('%s v%s, %s', quote_ident(d.definition), d.version, quote_literal(d.description)), ' and ' ORDER BY d.definition COLLATE "C")
+  FROM entity AS e
+  JOIN ssot.definition_version AS d
+    ON d.kind = 'entity' AND d.defined_entity = e.entity AND d.canonical AND d.effective @> clock_timestamp()
+ WHERE $1.kind <> 'entity' OR $1.defined_entity <> e.entity
+ GROUP BY e.entity, e.relid
 $$;
-COMMENT ON FUNCTION ssot.definition_basis(jsonb) IS 'What a definition stands on as it is now: types of the columns that it reads ({"entity": ["column"]}), and the expressions of sources that feed them. Compared with what it was at approval by ssot.decertified.';
+COMMENT ON FUNCTION ssot.definition_parts(ssot.definition_version) IS 'What a version stands on as it is now, part by part: of each column that it reads the type, NOT NULL, CHECKs, foreign key, authority, strategy, null policy, and the expressions, code lists and times of sources that feed it; of each entity its canonical system, what it means, its sources with their filters and keys, and the views that these read, all the way down. identity names a part by numbers of the catalogue, which a rename does not change; it means nothing in another database.';
+
+CREATE FUNCTION ssot.definition_basis(version ssot.definition_version)
+RETURNS jsonb LANGUAGE sql STABLE AS $$
+SELECT coalesce(pg_catalog.jsonb_object_agg(p.part, p.content), '{}'::pg_catalog.jsonb)
+  FROM ssot.definition_parts($1) AS p
+$$;
+COMMENT ON FUNCTION ssot.definition_basis(ssot.definition_version) IS 'What a version stands on as it is now: ssot.definition_parts in one object. Kept at approval; ssot.decertified compares.';
 
 CREATE FUNCTION ssot.definition_checksum(version ssot.definition_version)
 RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -2230,17 +2340,18 @@ SELECT coalesce(pg_catalog.array_agg(CASE
            ORDER BY coalesce(b.key, a.key) COLLATE pg_catalog."C"), '{}')
   FROM pg_catalog.jsonb_each_text($1) AS b (key, value)
   FULL JOIN pg_catalog.jsonb_each_text($2) AS a (key, value) ON a.key OPERATOR(pg_catalog.=) b.key
- WHERE a.value IS DISTINCT FROM b.value
+ WHERE coalesce(a.value, 'none') OPERATOR(pg_catalog.<>) coalesce(b.value, 'none')
+   AND NOT (b.key IS NULL AND a.key OPERATOR(pg_catalog.~) '^(definition|meaning) of ')
 $$;
-COMMENT ON FUNCTION ssot.definition_changes(jsonb, jsonb) IS 'What differs between two objects of texts, in words; behind ssot.decertified.';
+COMMENT ON FUNCTION ssot.definition_changes(jsonb, jsonb) IS 'What differs between two bases of a definition, in words; behind ssot.decertified. That somebody wrote down what an entity means, where nothing was written, is no change.';
 
 CREATE VIEW ssot.decertified AS
 SELECT d.definition, d.variant, d.version, d.kind, d.owner, d.approved_at, c.changes
   FROM ssot.definition_version AS d
- CROSS JOIN LATERAL ssot.definition_changes(d.basis, ssot.definition_basis(d.reads)) AS c (changes)
+ CROSS JOIN LATERAL ssot.definition_changes(d.basis, ssot.definition_basis(d)) AS c (changes)
  WHERE d.state IN ('approved', 'deprecated') AND c.changes <> '{}'
    AND (pg_catalog.upper(d.effective) IS NULL OR pg_catalog.upper(d.effective) > pg_catalog.clock_timestamp());
-COMMENT ON VIEW ssot.decertified IS 'Approved definitions under which something has changed since they were approved: a column''s type, a source''s expression. Make a new version, or change it back.';
+COMMENT ON VIEW ssot.decertified IS 'Approved definitions under which something has changed since they were approved: a column''s type or CHECK, a source''s expression or filter, a code, an authority, a view that a source reads, what a referenced entity means (ssot.definition_parts says all). A rename changes nothing. Make a new version, or change it back.';
 COMMENT ON COLUMN ssot.decertified.definition IS 'The definition';
 COMMENT ON COLUMN ssot.decertified.variant IS 'Its variant; empty: the only one';
 COMMENT ON COLUMN ssot.decertified.version IS 'The version';
@@ -2263,7 +2374,7 @@ SELECT d.definition, d.variant, d.version, d.kind, d.state, d.canonical,
        ARRAY(SELECT u.system FROM ssot.used_definition AS u
               WHERE u.definition = d.definition AND u.variant = d.variant ORDER BY u.system) AS used_by,
        CASE WHEN d.state IN ('approved', 'deprecated')
-            THEN d.basis = ssot.definition_basis(d.reads) END AS certified,
+            THEN ssot.definition_changes(d.basis, ssot.definition_basis(d)) = '{}' END AS certified,
        d.successor, d.created_by, d.created_at, d.approved_at
   FROM ssot.definition_version AS d;
 COMMENT ON VIEW ssot.dictionary IS 'The dictionary: what every word and number means, in every version, who agreed to it, and which one holds now.';

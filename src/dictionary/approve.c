@@ -69,7 +69,7 @@ static SsotQuery approve_query = {
 	"UPDATE ssot.definition_version AS v\n"
 	"SET state = 'approved', effective = pg_catalog.tstzrange($4, NULL),\n"
 	"    approved_at = pg_catalog.clock_timestamp(),\n"
-	"    basis = ssot.definition_basis(v.reads), checksum = ssot.definition_checksum(v)\n"
+	"    basis = ssot.definition_basis(v), checksum = ssot.definition_checksum(v)\n"
 	"WHERE v.definition = $1 AND v.variant = $2 AND v.version = $3",
 	.nargs = 4,
 	.argtypes = {TEXTOID, TEXTOID, INT4OID, TIMESTAMPTZOID}
