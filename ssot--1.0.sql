@@ -634,6 +634,8 @@ CREATE TABLE ssot.definition_version (
     basis            jsonb,
     checksum         text,
     created_by       text NOT NULL,
+    created_role     oid,
+    created_in       bigint,
     created_at       timestamptz NOT NULL,
     approved_at      timestamptz,
     PRIMARY KEY (definition, variant, version),
@@ -651,7 +653,7 @@ COMMENT ON COLUMN ssot.definition_version.variant_id IS 'A number for definition
 COMMENT ON COLUMN ssot.definition_version.kind IS 'term: a word; entity: what a row of an entity is; metric: a number';
 COMMENT ON COLUMN ssot.definition_version.state IS 'draft (only written down), proposed (waits for signatures), approved, deprecated (has a successor or a last day), retired (no longer to be used)';
 COMMENT ON COLUMN ssot.definition_version.canonical IS 'Whether this variant is meant where none is named';
-COMMENT ON COLUMN ssot.definition_version.effective_from IS 'From when it was asked to be in force; NULL: from its approval, the first version of a variant for all of the past too';
+COMMENT ON COLUMN ssot.definition_version.effective_from IS 'From when it was asked to be in force, not before its approval but for the first version of a variant; NULL: from its approval, the first version for all of the past too';
 COMMENT ON COLUMN ssot.definition_version.effective IS 'When it is in force: never at the same time as another version of the variant; NULL until approved';
 COMMENT ON COLUMN ssot.definition_version.description IS 'What it means, in business language';
 COMMENT ON COLUMN ssot.definition_version.owner IS 'The team or person that answers for it';
@@ -667,6 +669,8 @@ COMMENT ON COLUMN ssot.definition_version.reads IS 'What it stands on: {"golden.
 COMMENT ON COLUMN ssot.definition_version.basis IS 'What that was when it was approved: ssot.definition_basis';
 COMMENT ON COLUMN ssot.definition_version.checksum IS 'SHA-256 of what was approved; ssot.verify_dictionary compares';
 COMMENT ON COLUMN ssot.definition_version.created_by IS 'The role that made the version (session_user): its author';
+COMMENT ON COLUMN ssot.definition_version.created_role IS 'The OID of that role, by which it is known after a rename; NULL: not known';
+COMMENT ON COLUMN ssot.definition_version.created_in IS 'System identifier of the cluster in which the OID means that role; in any other the name decides';
 COMMENT ON COLUMN ssot.definition_version.created_at IS 'When it was made';
 COMMENT ON COLUMN ssot.definition_version.approved_at IS 'When it was approved';
 
@@ -676,18 +680,23 @@ CREATE TABLE ssot.signature (
     version      integer NOT NULL,
     team         text NOT NULL,
     signer       text NOT NULL,
+    signer_role  oid,
+    signer_in    bigint,
     signed_at    timestamptz NOT NULL,
     withdrawn_at timestamptz
 );
 SELECT pg_catalog.pg_extension_config_dump('ssot.signature', '');
 CREATE UNIQUE INDEX signature_of_team ON ssot.signature (definition, variant, version, team) WHERE withdrawn_at IS NULL;
 CREATE UNIQUE INDEX signature_of_person ON ssot.signature (definition, variant, version, signer) WHERE withdrawn_at IS NULL;
+CREATE UNIQUE INDEX signature_of_role ON ssot.signature (definition, variant, version, signer_role, signer_in) WHERE withdrawn_at IS NULL;
 COMMENT ON TABLE ssot.signature IS 'Who signed which version of a definition, for which team. Written by ssot.sign and ssot.withdraw.';
 COMMENT ON COLUMN ssot.signature.definition IS 'The definition';
 COMMENT ON COLUMN ssot.signature.variant IS 'Its variant; empty: the only one';
 COMMENT ON COLUMN ssot.signature.version IS 'The version';
 COMMENT ON COLUMN ssot.signature.team IS 'The role on whose behalf it was signed';
 COMMENT ON COLUMN ssot.signature.signer IS 'The person: session_user, a member of that role';
+COMMENT ON COLUMN ssot.signature.signer_role IS 'The OID of the person''s role, by which it is known after a rename; NULL: not known';
+COMMENT ON COLUMN ssot.signature.signer_in IS 'System identifier of the cluster in which the OID means that role; in any other the name decides';
 COMMENT ON COLUMN ssot.signature.signed_at IS 'When';
 COMMENT ON COLUMN ssot.signature.withdrawn_at IS 'When the signature was withdrawn; NULL: it counts';
 
@@ -2327,7 +2336,7 @@ RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 SELECT pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.jsonb_build_array(
            $1.definition, $1.variant, $1.version, $1.kind, $1.description, $1.owner, $1.canonical_system,
            $1.defined_entity, $1.signers, $1.leaving_signers, $1.declared, $1.compiled, $1.reads,
-           $1.created_by)::pg_catalog.text, 'UTF8')), 'hex')
+           $1.created_by, $1.created_role, $1.created_in)::pg_catalog.text, 'UTF8')), 'hex')
 $$;
 COMMENT ON FUNCTION ssot.definition_checksum(ssot.definition_version) IS 'SHA-256 over what is agreed on when a version is approved.';
 
@@ -2413,7 +2422,7 @@ CREATE FUNCTION ssot.create_definition(
     draft boolean DEFAULT false)
 RETURNS integer LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_create_definition'
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ssot.create_definition(text, text, text, text, text, regclass, text[], text, timestamptz, boolean) IS 'Writes down what a word means (kind term) or what a row of an entity is (kind entity, with entity): a new version, whose number is returned. owner (for the first version you) and canonical_system: null is as in the version before. signers: roles of which a member each must sign it before it is approved (ssot.sign); null: those of the version before; teams that are asked no longer sign this version for the last time. Without signers it is approved at once. variant: another meaning of the name (sales, finance); the first one is canonical. effective_from: not before; else from its approval on, the first version of a variant for all of the past too. draft: not to be signed yet. A name that is defined is continued by members of its last author''s role only. An entity''s definition needs ownership of its table.';
+COMMENT ON FUNCTION ssot.create_definition(text, text, text, text, text, regclass, text[], text, timestamptz, boolean) IS 'Writes down what a word means (kind term) or what a row of an entity is (kind entity, with entity): a new version, whose number is returned. owner (for the first version you) and canonical_system: null is as in the version before. signers: roles of which a member each must sign it before it is approved (ssot.sign); null: those of the version before; teams that are asked no longer sign this version for the last time. Without signers it is approved at once. variant: another meaning of the name (sales, finance); the first one is canonical. effective_from: not before; else from its approval on, the first version of a variant for all of the past too, or from an effective_from in the past; of a later one that is an error, because numbers of the past were given out by the version in force then, and a date that has passed when the last signature comes is that moment. draft: not to be signed yet. A name that is defined is continued by members of its last author''s role only. An entity''s definition needs ownership of its table.';
 
 CREATE FUNCTION ssot.propose(name text, version integer, variant text DEFAULT NULL)
 RETURNS text LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_propose'
@@ -2423,7 +2432,7 @@ COMMENT ON FUNCTION ssot.propose(text, integer, text) IS 'Puts a draft forward f
 CREATE FUNCTION ssot.sign(name text, version integer, variant text DEFAULT NULL, team text DEFAULT NULL)
 RETURNS text LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_sign'
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ssot.sign(text, integer, text, text) IS 'Signs a proposed version for a team of which session_user is a member (superusers are members of what was granted to them), once per person and team; returns the state: approved with the last signature, if one of them is not its author''s. An approved metric gets its views. variant null: the canonical one. Locks the version.';
+COMMENT ON FUNCTION ssot.sign(text, integer, text, text) IS 'Signs a proposed version for a team of which session_user is a member (superusers are members of what was granted to them), once per person (the same name, or the same role although it was renamed) and team; returns the state: approved with the last signature, if one of them is not its author''s. An approved metric gets its views. variant null: the canonical one. Locks the version.';
 
 CREATE FUNCTION ssot.withdraw(name text, version integer, variant text DEFAULT NULL)
 RETURNS text LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_withdraw'
@@ -2433,7 +2442,7 @@ COMMENT ON FUNCTION ssot.withdraw(text, integer, text) IS 'Withdraws one''s sign
 CREATE FUNCTION ssot.deprecate(name text, version integer, variant text DEFAULT NULL, at timestamptz DEFAULT NULL, successor integer DEFAULT NULL)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_deprecate'
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ssot.deprecate(text, integer, text, timestamptz, integer) IS 'Ends an approved version at a time (null: now), with a successor if there is one. Numbers of the past are still counted by it. By its author.';
+COMMENT ON FUNCTION ssot.deprecate(text, integer, text, timestamptz, integer) IS 'Ends an approved version at a time (null: now; the past is an error), with a successor if there is one. Numbers of the past are still counted by it. By its author.';
 
 CREATE FUNCTION ssot.retire_definition(name text, version integer, variant text DEFAULT NULL)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_retire_definition'
@@ -2515,11 +2524,21 @@ SELECT d.definition, d.variant, d.version, f.finding
                            WHERE s.definition OPERATOR(pg_catalog.=) d.definition
                              AND s.variant OPERATOR(pg_catalog.=) d.variant
                              AND s.version OPERATOR(pg_catalog.=) d.version
-                             AND s.team OPERATOR(pg_catalog.=) t.team AND s.withdrawn_at IS NULL)) AS f
+                             AND s.team OPERATOR(pg_catalog.=) t.team AND s.withdrawn_at IS NULL)
+        UNION ALL
+       SELECT 'approved by its author alone'
+        WHERE d.signers OPERATOR(pg_catalog.||) d.leaving_signers OPERATOR(pg_catalog.<>) '{}'
+          AND NOT EXISTS (SELECT FROM ssot.signature AS s
+                           WHERE s.definition OPERATOR(pg_catalog.=) d.definition
+                             AND s.variant OPERATOR(pg_catalog.=) d.variant
+                             AND s.version OPERATOR(pg_catalog.=) d.version AND s.withdrawn_at IS NULL
+                             AND s.signer OPERATOR(pg_catalog.<>) d.created_by
+                             AND (s.signer_role OPERATOR(pg_catalog.=) d.created_role
+                                  AND s.signer_in OPERATOR(pg_catalog.=) d.created_in) IS NOT TRUE)) AS f
  WHERE d.effective IS NOT NULL
  ORDER BY 1, 2, 3, 4
 $$;
-COMMENT ON FUNCTION ssot.verify_dictionary() IS 'Approved versions that somebody changed by going around the functions, or that lack a signature. No rows is the answer to expect.';
+COMMENT ON FUNCTION ssot.verify_dictionary() IS 'Approved versions that somebody changed by going around the functions, or that lack a signature: of a team, or of anybody but the author. No rows is the answer to expect.';
 
 CREATE FUNCTION ssot.create_metric(
     name text,

@@ -61,6 +61,49 @@ SELECT d.version, d.state, d.in_force, d.successor, upper(v.effective) = (SELECT
  WHERE d.definition = 'pipeline rule' ORDER BY d.version;
 SELECT s.version, s.team, s.signer, s.withdrawn_at IS NOT NULL AS withdrawn FROM ssot.signature AS s ORDER BY s.signed_at;
 
+-- A role that is renamed is the same person still: it signs once, and its own alone never suffices.
+SET SESSION AUTHORIZATION regress_dict_ann;
+SELECT ssot.create_definition('renamed', description => 'One', signers => '{regress_dict_sales,regress_dict_finance}');
+SELECT ssot.create_definition('alone', description => 'One', signers => '{regress_dict_sales}');
+SET SESSION AUTHORIZATION regress_dict_cat;
+SELECT ssot.sign('renamed', 1);
+RESET SESSION AUTHORIZATION;
+ALTER ROLE regress_dict_ann RENAME TO regress_dict_anna;
+ALTER ROLE regress_dict_cat RENAME TO regress_dict_kate;
+SET SESSION AUTHORIZATION regress_dict_anna;
+SELECT ssot.sign('alone', 1);
+SET SESSION AUTHORIZATION regress_dict_kate;
+SELECT ssot.sign('renamed', 1); -- ERROR
+SELECT ssot.withdraw('renamed', 1);
+SELECT ssot.sign('renamed', 1, team => 'regress_dict_finance');
+-- Who takes a name that was given up is not its author, but no other person either
+RESET SESSION AUTHORIZATION;
+CREATE ROLE regress_dict_ann LOGIN IN ROLE regress_dict_sales;
+SET SESSION AUTHORIZATION regress_dict_ann;
+SELECT ssot.withdraw('alone', 1); -- ERROR
+SELECT ssot.create_definition('alone', description => 'Two'); -- ERROR
+SET SESSION AUTHORIZATION regress_dict_anna;
+SELECT ssot.withdraw('alone', 1);
+SELECT ssot.withdraw('alone', 1);
+SELECT ssot.propose('alone', 1);
+SET SESSION AUTHORIZATION regress_dict_ann;
+SELECT ssot.sign('alone', 1);
+RESET SESSION AUTHORIZATION;
+SELECT d.definition, d.state, d.waits_for FROM ssot.dictionary AS d WHERE d.definition IN ('alone', 'renamed') ORDER BY 1;
+DROP ROLE regress_dict_ann;
+ALTER ROLE regress_dict_anna RENAME TO regress_dict_ann;
+ALTER ROLE regress_dict_kate RENAME TO regress_dict_cat;
+-- In another cluster the OID says nothing, and the name decides.
+BEGIN;
+UPDATE ssot.definition_version SET created_in = created_in + 1, created_role = 'regress_dict_cat'::regrole WHERE definition = 'alone';
+DELETE FROM ssot.signature WHERE definition = 'alone';
+SET SESSION AUTHORIZATION regress_dict_cat;
+SELECT ssot.sign('alone', 1);
+RESET SESSION AUTHORIZATION;
+ROLLBACK;
+DELETE FROM ssot.signature WHERE definition IN ('alone', 'renamed');
+DELETE FROM ssot.definition_version WHERE definition IN ('alone', 'renamed');
+
 -- A team that is asked no longer signs for the last time; signers are kept where none are named.
 SET SESSION AUTHORIZATION regress_dict_ann;
 SELECT ssot.create_definition('pipeline rule', description => 'Open, qualified, first-year value', signers => '{regress_dict_sales}');
@@ -80,6 +123,29 @@ UPDATE ssot.definition_version SET description = 'All contract value' WHERE defi
 DELETE FROM ssot.signature WHERE version = 2 AND signer = 'regress_dict_cat';
 SELECT * FROM ssot.verify_dictionary();
 ROLLBACK;
+
+-- What was in force in the past was so: only the first version of a variant begins there.
+SELECT ssot.create_definition('year', description => 'Calendar year', effective_from => '2020-01-01');
+SELECT ssot.create_definition('year', description => 'Fiscal year', effective_from => '2021-01-01'); -- ERROR
+SELECT ssot.create_definition('year', description => 'Fiscal year', effective_from => '2021-01-01', draft => true); -- ERROR
+SELECT ssot.create_definition('year', description => 'Fiscal year', effective_from => '-infinity'); -- ERROR
+SELECT ssot.deprecate('year', 1, at => '2022-01-01'); -- ERROR
+SELECT ssot.deprecate('year', 1, at => '-infinity'); -- ERROR
+SELECT d.version, d.state, d.effective_from, d.effective_to FROM ssot.dictionary AS d WHERE d.definition = 'year';
+-- now() is no past, although it has passed
+SELECT ssot.create_definition('year', description => 'Fiscal year', effective_from => now());
+SELECT ssot.deprecate('year', 2, at => now());
+SELECT d.version, d.state, d.in_force, d.successor FROM ssot.dictionary AS d WHERE d.definition = 'year' ORDER BY 1;
+-- A date that passes before the last signature comes is the moment of that signature.
+SET SESSION AUTHORIZATION regress_dict_ann;
+SELECT ssot.create_definition('day', description => 'One', signers => '{regress_dict_sales}');
+SELECT ssot.create_definition('day', description => 'Two', effective_from => '2021-01-01');
+SET SESSION AUTHORIZATION regress_dict_cat;
+SELECT ssot.sign('day', 1), ssot.sign('day', 2);
+RESET SESSION AUTHORIZATION;
+SELECT d.version, d.in_force, d.effective_from > '2021-01-01' AS "from its approval" FROM ssot.dictionary AS d WHERE d.definition = 'day' ORDER BY 1;
+DELETE FROM ssot.signature WHERE definition = 'day';
+DELETE FROM ssot.definition_version WHERE definition IN ('year', 'day');
 
 -- Later, and never two at once
 SELECT ssot.create_definition('customer', description => 'Who pays', effective_from => '2999-01-01');

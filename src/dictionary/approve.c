@@ -27,7 +27,8 @@ static SsotQuery complete_query = {
 	"                 AND s.team = t.team AND s.withdrawn_at IS NULL))\n"
 	"       AND (v.signers || v.leaving_signers = '{}' OR EXISTS (SELECT FROM ssot.signature AS s\n"
 	"               WHERE s.definition = $1 AND s.variant = $2 AND s.version = $3\n"
-	"                 AND s.signer <> v.created_by AND s.withdrawn_at IS NULL)),\n"
+	"                 AND s.signer <> v.created_by AND s.withdrawn_at IS NULL\n"
+	"                 AND (s.signer_role = v.created_role AND s.signer_in = v.created_in) IS NOT TRUE)),\n"
 	"       v.kind = 'metric', v.description\n"
 	"FROM ssot.definition_version AS v\n"
 	"WHERE v.definition = $1 AND v.variant = $2 AND v.version = $3",
@@ -35,14 +36,17 @@ static SsotQuery complete_query = {
 	.argtypes = {TEXTOID, TEXTOID, INT4OID}
 };
 
-/* From when the version is to be in force, and what is in force then. */
+/*
+ * From when the version is to be in force, and what is in force then. The past is the
+ * first version's alone: where another one was in force, numbers were given out by it,
+ * and a date that has passed before the last signature came is today's.
+ */
 static SsotQuery start_query = {
 	.sql =
-	"SELECT CASE WHEN v.effective_from IS NOT NULL THEN v.effective_from\n"
-	"            WHEN EXISTS (SELECT FROM ssot.definition_version AS o\n"
+	"SELECT CASE WHEN EXISTS (SELECT FROM ssot.definition_version AS o\n"
 	"                     WHERE o.definition = $1 AND o.variant = $2 AND o.effective IS NOT NULL)\n"
-	"            THEN pg_catalog.clock_timestamp()\n"
-	"            ELSE '-infinity' END,\n"
+	"            THEN GREATEST(v.effective_from, pg_catalog.clock_timestamp())\n"
+	"            ELSE coalesce(v.effective_from, '-infinity') END,\n"
 	"       (SELECT pg_catalog.max(pg_catalog.lower(o.effective)) FROM ssot.definition_version AS o\n"
 	"        WHERE o.definition = $1 AND o.variant = $2 AND o.effective IS NOT NULL),\n"
 	"       (SELECT pg_catalog.max(o.version) FROM ssot.definition_version AS o\n"

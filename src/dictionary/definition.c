@@ -17,6 +17,7 @@
 #include "ssot.h"
 #include "common/query.h"
 #include "dictionary/definition.h"
+#include "dictionary/person.h"
 #include "entity/config.h"
 #include "entity/declare.h"
 
@@ -52,12 +53,15 @@ static SsotQuery last_query = {
 	"        WHERE o.definition = $1 AND o.canonical AND o.variant <> $2 LIMIT 1),\n"
 	"       (SELECT o.kind FROM ssot.definition_version AS o\n"
 	"        WHERE o.definition = $1 AND o.kind <> $3 LIMIT 1),\n"
-	"       (SELECT o.created_by FROM ssot.definition_version AS o\n"
-	"        WHERE o.definition = $1 ORDER BY o.created_at DESC LIMIT 1)\n"
-	"FROM ssot.definition_version AS v\n"
-	"WHERE v.definition = $1 AND v.variant = $2",
-	.nargs = 3,
-	.argtypes = {TEXTOID, TEXTOID, TEXTOID}
+	"       l.created_by, l.created_role, l.created_in,\n"
+	"       pg_catalog.bool_or(v.effective IS NOT NULL AND $4 < pg_catalog.now())\n"
+	"FROM (VALUES (1)) AS o (one)\n"
+	"LEFT JOIN ssot.definition_version AS v ON v.definition = $1 AND v.variant = $2\n"
+	"LEFT JOIN LATERAL (SELECT o.created_by, o.created_role, o.created_in FROM ssot.definition_version AS o\n"
+	"                   WHERE o.definition = $1 ORDER BY o.created_at DESC LIMIT 1) AS l ON true\n"
+	"GROUP BY l.created_by, l.created_role, l.created_in",
+	.nargs = 4,
+	.argtypes = {TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID}
 };
 
 static SsotQuery insert_query = {
@@ -65,26 +69,26 @@ static SsotQuery insert_query = {
 	"INSERT INTO ssot.definition_version\n"
 	"       (definition, variant, version, variant_id, kind, state, canonical, effective_from, description,\n"
 	"        owner, canonical_system, defined_entity, signers, leaving_signers, declared, compiled, reads,\n"
-	"        created_by, created_at)\n"
+	"        created_by, created_role, created_in, created_at)\n"
 	"SELECT n.definition, n.variant, n.version,\n"
 	"       coalesce((SELECT o.variant_id FROM ssot.definition_version AS o\n"
 	"                 WHERE o.definition = n.definition AND o.variant = n.variant LIMIT 1),\n"
 	"                pg_catalog.nextval('ssot.definition_variant_seq')),\n"
-	"       n.kind, n.state, n.canonical, $1, $2, coalesce($3, b.owner, $12),\n"
+	"       n.kind, n.state, n.canonical, $1, $2, coalesce($3, b.owner, $11),\n"
 	"       coalesce($4, b.canonical_system), $5,\n"
 	"       coalesce($6, b.signers, '{}'),\n"
 	"       ARRAY(SELECT t.team FROM pg_catalog.unnest(b.signers) AS t (team)\n"
 	"             WHERE t.team <> ALL (coalesce($6, b.signers))),\n"
-	"       $7, $8, coalesce($9, '{}'), $10, pg_catalog.clock_timestamp()\n"
-	"FROM pg_catalog.jsonb_to_record($11) AS n (definition text, variant text, version integer,\n"
-	"         kind text, state text, canonical boolean)\n"
+	"       $7, $8, coalesce($9, '{}'), n.created_by, n.created_role, n.created_in, pg_catalog.clock_timestamp()\n"
+	"FROM pg_catalog.jsonb_to_record($10) AS n (definition text, variant text, version integer,\n"
+	"         kind text, state text, canonical boolean, created_by text, created_role oid, created_in bigint)\n"
 	"LEFT JOIN ssot.definition_version AS b\n"
 	"    ON b.definition = n.definition AND b.variant = n.variant\n"
 	"       AND b.version = (SELECT pg_catalog.max(l.version) FROM ssot.definition_version AS l\n"
 	"                        WHERE l.definition = n.definition AND l.variant = n.variant)",
-	.nargs = 12,
+	.nargs = 11,
 	.argtypes = {TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID, JSONBOID, JSONBOID,
-	JSONBOID, TEXTOID, JSONBOID, TEXTOID}
+	JSONBOID, JSONBOID, TEXTOID}
 };
 
 static Datum
@@ -131,14 +135,17 @@ identity(const SsotDefinition *definition)
 	static SsotQuery query = {
 		.sql =
 		"SELECT pg_catalog.jsonb_build_object('definition', $1, 'variant', $2, 'version', $3,\n"
-		"           'kind', $4, 'state', $5, 'canonical', $6)",
-		.nargs = 6,
-		.argtypes = {TEXTOID, TEXTOID, INT4OID, TEXTOID, TEXTOID, BOOLOID}
+		"           'kind', $4, 'state', $5, 'canonical', $6,\n"
+		"           'created_by', $7, 'created_role', $8, 'created_in', $9)",
+		.nargs = 9,
+		.argtypes = {TEXTOID, TEXTOID, INT4OID, TEXTOID, TEXTOID, BOOLOID, TEXTOID, OIDOID, INT8OID}
 	};
-	Datum		args[6] = {CStringGetTextDatum(definition->name), CStringGetTextDatum(definition->variant),
+	SsotPerson	author = ssot_person_here();
+	Datum		args[9] = {CStringGetTextDatum(definition->name), CStringGetTextDatum(definition->variant),
 		Int32GetDatum(definition->version), CStringGetTextDatum(definition->kind),
 		CStringGetTextDatum(definition->draft ? "draft" : "proposed"),
-	BoolGetDatum(definition->canonical)};
+		BoolGetDatum(definition->canonical), CStringGetTextDatum(author.name), ObjectIdGetDatum(author.role),
+	Int64GetDatum(author.cluster)};
 	Datum		value;
 	bool		isnull;
 
@@ -148,34 +155,45 @@ identity(const SsotDefinition *definition)
 
 /* A word that is defined is not redefined by just anybody. */
 static void
-require_right_to_continue(const char *name, const char *author)
+require_right_to_continue(const char *name, SsotPerson author)
 {
-	Oid			role = get_role_oid(author, true);
-
-	if (superuser() || (OidIsValid(role) && has_privs_of_role(GetUserId(), role)))
+	if (ssot_person_acts(&author))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("definition \"%s\" is kept by \"%s\"", name, author),
+			 errmsg("definition \"%s\" is kept by \"%s\"", name, author.name),
 			 errhint("Become a member of that role, or let it make the new version.")));
+}
+
+/* What was in force at a time, and what was said then, stays so. */
+static void
+refuse_past(const SsotDefinition *definition)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("version %d of \"%s\" cannot take effect in the past", definition->version, definition->name),
+			 errdetail("%s has passed, and numbers of that time were given out by the version that was in force.",
+					   timestamptz_to_str(definition->effective_from)),
+			 errhint("Leave effective_from out to let it hold from its approval on. A number of the past by this version: ssot.metric(..., as_of => ..., version => ...).")));
 }
 
 void
 ssot_definition_keep(SsotDefinition *definition)
 {
-	Datum		names[3] = {CStringGetTextDatum(definition->name), CStringGetTextDatum(definition->variant),
-	CStringGetTextDatum(definition->kind)};
-	Datum		values[5];
-	bool		isnull[5];
-	Datum		args[12];
-	bool		nulls[12] = {false};
+	Datum		names[4] = {CStringGetTextDatum(definition->name), CStringGetTextDatum(definition->variant),
+	CStringGetTextDatum(definition->kind), TimestampTzGetDatum(definition->effective_from)};
+	bool		name_nulls[4] = {false, false, false, !definition->has_effective_from};
+	Datum		values[8];
+	bool		isnull[8];
+	Datum		args[11];
+	bool		nulls[11] = {false};
 
 	if (definition->canonical_system != NULL)
 		ssot_require_system(definition->canonical_system, "canonical_system");
 	nulls[5] = !definition->has_signers;
 	args[5] = signer_array(definition->signers);
 	ssot_config_run(&lock_table_query, NULL, NULL);
-	ssot_config_one(&last_query, names, NULL, 5, values, isnull);
+	ssot_config_one(&last_query, names, name_nulls, 8, values, isnull);
 	if (!isnull[3])
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -183,8 +201,10 @@ ssot_definition_keep(SsotDefinition *definition)
 						TextDatumGetCString(values[3]), definition->kind),
 				 errhint("One name is one kind of thing: choose another name.")));
 	if (!isnull[4])
-		require_right_to_continue(definition->name, TextDatumGetCString(values[4]));
+		require_right_to_continue(definition->name, ssot_person_kept(&values[4], &isnull[4]));
 	definition->version = DatumGetInt32(values[0]);
+	if (!isnull[7] && DatumGetBool(values[7]))
+		refuse_past(definition);
 	definition->canonical = isnull[1] ? isnull[2] : DatumGetBool(values[1]);
 	args[0] = TimestampTzGetDatum(definition->effective_from);
 	nulls[0] = !definition->has_effective_from;
@@ -195,9 +215,8 @@ ssot_definition_keep(SsotDefinition *definition)
 	args[6] = json_or_null(definition->declared, &nulls[6]);
 	args[7] = json_or_null(definition->compiled, &nulls[7]);
 	args[8] = json_or_null(definition->reads, &nulls[8]);
-	args[9] = CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false));
-	args[10] = identity(definition);
-	args[11] = CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
+	args[9] = identity(definition);
+	args[10] = CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
 	ssot_config_run(&insert_query, args, nulls);
 }
 

@@ -5,7 +5,7 @@
  *
  * A team is a role. Whoever signs for it must be a member of it; a superuser is a
  * member of what was granted to it, like everybody else. What is recorded is
- * session_user: the person who logged in, whatever role is set.
+ * session_user: the person who logged in, whatever role is set (person.c).
  */
 #include "postgres.h"
 
@@ -13,10 +13,12 @@
 #include "common/query.h"
 #include "dictionary/definition.h"
 #include "dictionary/metric_store.h"
+#include "dictionary/person.h"
 #include "entity/config.h"
 #include "entity/declare.h"
 #include "entity/json.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -60,7 +62,7 @@ refuse_state(const SsotVersionName *version, const char *state, const char *hint
 
 static SsotQuery author_query = {
 	.sql =
-	"SELECT v.created_by FROM ssot.definition_version AS v\n"
+	"SELECT v.created_by, v.created_role, v.created_in FROM ssot.definition_version AS v\n"
 	"WHERE v.definition = $1 AND v.variant = $2 AND v.version = $3",
 	.nargs = 3,
 	.argtypes = {TEXTOID, TEXTOID, INT4OID}
@@ -74,26 +76,32 @@ version_args(const SsotVersionName *version, Datum *args)
 	args[2] = Int32GetDatum(version->version);
 }
 
+static void
+person_args(const SsotPerson *person, Datum *args)
+{
+	args[0] = CStringGetTextDatum(person->name);
+	args[1] = ObjectIdGetDatum(person->role);
+	args[2] = Int64GetDatum(person->cluster);
+}
+
 /* Its author, a member of the author's role, or a superuser. */
 static void
 require_author(const SsotVersionName *version, const char *to_do)
 {
 	Datum		args[3];
-	Datum		value;
-	bool		isnull;
-	char	   *author;
-	Oid			role;
+	Datum		values[3];
+	bool		nulls[3];
+	SsotPerson	author;
 
 	version_args(version, args);
-	ssot_config_one(&author_query, args, NULL, 1, &value, &isnull);
-	author = TextDatumGetCString(value);
-	role = get_role_oid(author, true);
-	if (superuser() || (OidIsValid(role) && has_privs_of_role(GetUserId(), role)))
+	ssot_config_one(&author_query, args, NULL, 3, values, nulls);
+	author = ssot_person_kept(values, nulls);
+	if (ssot_person_acts(&author))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("only its author may %s version %d of \"%s\"", to_do, version->version, version->name),
-			 errdetail("Its author is \"%s\".", author)));
+			 errdetail("Its author is \"%s\".", author.name)));
 }
 
 /* ---- create, propose ----------------------------------------------------- */
@@ -227,17 +235,17 @@ static SsotQuery signed_query = {
 	.sql =
 	"SELECT s.team FROM ssot.signature AS s\n"
 	"WHERE s.definition = $1 AND s.variant = $2 AND s.version = $3\n"
-	"  AND s.signer = $4 AND s.withdrawn_at IS NULL",
-	.nargs = 4,
-	.argtypes = {TEXTOID, TEXTOID, INT4OID, TEXTOID}
+	"  AND (s.signer = $4 OR (s.signer_role = $5 AND s.signer_in = $6)) AND s.withdrawn_at IS NULL",
+	.nargs = 6,
+	.argtypes = {TEXTOID, TEXTOID, INT4OID, TEXTOID, OIDOID, INT8OID}
 };
 
 static SsotQuery sign_query = {
 	.sql =
-	"INSERT INTO ssot.signature (definition, variant, version, team, signer, signed_at)\n"
-	"VALUES ($1, $2, $3, $5, $4, pg_catalog.clock_timestamp())",
-	.nargs = 5,
-	.argtypes = {TEXTOID, TEXTOID, INT4OID, TEXTOID, TEXTOID}
+	"INSERT INTO ssot.signature (definition, variant, version, team, signer, signer_role, signer_in, signed_at)\n"
+	"VALUES ($1, $2, $3, $7, $4, $5, $6, pg_catalog.clock_timestamp())",
+	.nargs = 7,
+	.argtypes = {TEXTOID, TEXTOID, INT4OID, TEXTOID, OIDOID, INT8OID, TEXTOID}
 };
 
 static SsotQuery withdraw_query = {
@@ -245,9 +253,9 @@ static SsotQuery withdraw_query = {
 	"UPDATE ssot.signature AS s\n"
 	"SET withdrawn_at = pg_catalog.clock_timestamp()\n"
 	"WHERE s.definition = $1 AND s.variant = $2 AND s.version = $3\n"
-	"  AND s.signer = $4 AND s.withdrawn_at IS NULL",
-	.nargs = 4,
-	.argtypes = {TEXTOID, TEXTOID, INT4OID, TEXTOID}
+	"  AND (s.signer = $4 OR (s.signer_role = $5 AND s.signer_in = $6)) AND s.withdrawn_at IS NULL",
+	.nargs = 6,
+	.argtypes = {TEXTOID, TEXTOID, INT4OID, TEXTOID, OIDOID, INT8OID}
 };
 
 /* The team that the session's user signs for. */
@@ -315,8 +323,8 @@ ssot_sign(PG_FUNCTION_ARGS)
 {
 	SsotVersionName version = version_argument(fcinfo);
 	char	   *state = ssot_definition_lock(&version);
-	char	   *person = GetUserNameFromId(GetSessionUserId(), false);
-	Datum		args[5];
+	SsotPerson	person = ssot_person_here();
+	Datum		args[7];
 	Datum		team;
 	bool		isnull;
 
@@ -324,13 +332,13 @@ ssot_sign(PG_FUNCTION_ARGS)
 		refuse_state(&version, state, strcmp(state, "draft") == 0 ?
 					 "Its author proposes it first: ssot.propose." : "Only what is proposed is signed.");
 	version_args(&version, args);
-	args[3] = CStringGetTextDatum(person);
+	person_args(&person, &args[3]);
 	if (ssot_config_one(&signed_query, args, NULL, 1, &team, &isnull))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("\"%s\" has signed version %d of \"%s\" already", person, version.version, version.name),
+				 errmsg("\"%s\" has signed version %d of \"%s\" already", person.name, version.version, version.name),
 				 errdetail("For the team \"%s\". One person signs once.", TextDatumGetCString(team))));
-	args[4] = CStringGetTextDatum(choose_team(&version, args, ssot_text_arg(fcinfo, 3)));
+	args[6] = CStringGetTextDatum(choose_team(&version, args, ssot_text_arg(fcinfo, 3)));
 	ssot_config_run(&sign_query, args, NULL);
 	set_state(&version, "proposed");
 	PG_RETURN_TEXT_P(cstring_to_text(ssot_definition_approve(&version) ? "approved" : "proposed"));
@@ -342,13 +350,14 @@ ssot_withdraw(PG_FUNCTION_ARGS)
 {
 	SsotVersionName version = version_argument(fcinfo);
 	char	   *state = ssot_definition_lock(&version);
-	Datum		args[4];
+	SsotPerson	person = ssot_person_here();
+	Datum		args[6];
 
 	if (strcmp(state, "proposed") != 0)
 		refuse_state(&version, state, strcmp(state, "draft") == 0 ? "There is nothing to withdraw." :
 					 "What is approved is replaced by a new version, or ended by ssot.deprecate.");
 	version_args(&version, args);
-	args[3] = CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false));
+	person_args(&person, &args[3]);
 	if (ssot_config_run(&withdraw_query, args, NULL) > 0)
 	{
 		set_state(&version, "proposed");
@@ -373,6 +382,17 @@ static SsotQuery deprecate_query = {
 	.argtypes = {TEXTOID, TEXTOID, INT4OID, TIMESTAMPTZOID, INT4OID}
 };
 
+/* Since when it has not been in force would be another answer about the past. */
+static void
+refuse_past_end(const SsotVersionName *version, TimestampTz at)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("version %d of \"%s\" cannot end in the past", version->version, version->name),
+			 errdetail("What was in force at %s stays so: numbers of that time were given out by it.", timestamptz_to_str(at)),
+			 errhint("Leave \"at\" out to end it now.")));
+}
+
 /* (name, version, variant, at, successor) */
 Datum
 ssot_deprecate(PG_FUNCTION_ARGS)
@@ -386,7 +406,10 @@ ssot_deprecate(PG_FUNCTION_ARGS)
 	if (strcmp(state, "approved") != 0)
 		refuse_state(&version, state, "Only what is approved is deprecated.");
 	version_args(&version, args);
-	args[3] = PG_ARGISNULL(3) ? TimestampTzGetDatum(GetCurrentTimestamp()) : PG_GETARG_DATUM(3);
+	args[3] = TimestampTzGetDatum(PG_ARGISNULL(3) ? GetCurrentTimestamp() :
+								  Max(GetCurrentTimestamp(), PG_GETARG_TIMESTAMPTZ(3)));
+	if (!PG_ARGISNULL(3) && PG_GETARG_TIMESTAMPTZ(3) < GetCurrentTransactionStartTimestamp())
+		refuse_past_end(&version, PG_GETARG_TIMESTAMPTZ(3));
 	nulls[4] = PG_ARGISNULL(4);
 	args[4] = nulls[4] ? (Datum) 0 : PG_GETARG_DATUM(4);
 	if (!nulls[4])
