@@ -645,7 +645,7 @@ CREATE TABLE ssot.definition_version (
     CHECK ((state IN ('draft', 'proposed')) = (effective IS NULL))
 );
 SELECT pg_catalog.pg_extension_config_dump('ssot.definition_version', '');
-COMMENT ON TABLE ssot.definition_version IS 'The dictionary: what words and numbers mean, every version; once approved, none is ever changed but in how long it is in force. Written by ssot.create_definition, ssot.create_metric, ssot.sign and what goes with them; read it as ssot.dictionary.';
+COMMENT ON TABLE ssot.definition_version IS 'The dictionary: what words and numbers mean, every version; once approved, none is ever changed but in how long it is in force and in the names of what it reads, which follow renames. Written by ssot.create_definition, ssot.create_metric, ssot.sign and what goes with them; read it as ssot.dictionary.';
 COMMENT ON COLUMN ssot.definition_version.definition IS 'The name that is defined';
 COMMENT ON COLUMN ssot.definition_version.variant IS 'Which meaning of the name (sales, finance); empty: the only one';
 COMMENT ON COLUMN ssot.definition_version.version IS 'Number of the version within its variant';
@@ -658,16 +658,16 @@ COMMENT ON COLUMN ssot.definition_version.effective IS 'When it is in force: nev
 COMMENT ON COLUMN ssot.definition_version.description IS 'What it means, in business language';
 COMMENT ON COLUMN ssot.definition_version.owner IS 'The team or person that answers for it';
 COMMENT ON COLUMN ssot.definition_version.canonical_system IS 'The system that is believed first about it, where that is said';
-COMMENT ON COLUMN ssot.definition_version.defined_entity IS 'The entity that is defined, of kind entity';
+COMMENT ON COLUMN ssot.definition_version.defined_entity IS 'The entity that is defined, of kind entity, by its name of today';
 COMMENT ON COLUMN ssot.definition_version.signers IS 'Roles (teams) of which each must sign before it is approved';
 COMMENT ON COLUMN ssot.definition_version.leaving_signers IS 'Teams that the version before asked and this one does not: they sign this one for the last time';
 COMMENT ON COLUMN ssot.definition_version.signatures IS 'How often it was signed or a signature withdrawn: whoever does so writes this row, so that two cannot miss each other';
 COMMENT ON COLUMN ssot.definition_version.successor IS 'The version that took or takes its place';
 COMMENT ON COLUMN ssot.definition_version.declared IS 'Of a metric, the declaration: kind, entity, measure, filter, dimensions, date, unit, currency, parts (src/dictionary/metric_spec.c)';
-COMMENT ON COLUMN ssot.definition_version.compiled IS 'The same with every expression qualified and parts pinned to their versions';
-COMMENT ON COLUMN ssot.definition_version.reads IS 'What it stands on: {"golden.opportunity": ["amount", "stage"]}';
-COMMENT ON COLUMN ssot.definition_version.basis IS 'What that was when it was approved: ssot.definition_basis';
-COMMENT ON COLUMN ssot.definition_version.checksum IS 'SHA-256 of what was approved; ssot.verify_dictionary compares';
+COMMENT ON COLUMN ssot.definition_version.compiled IS 'The same with every expression qualified and parts pinned to their versions, in the names of today: renames are followed';
+COMMENT ON COLUMN ssot.definition_version.reads IS 'What it reads, in the names of today: {"golden.opportunity": ["amount", "stage"]}';
+COMMENT ON COLUMN ssot.definition_version.basis IS 'What it stood on when it was approved: ssot.definition_basis, in the names of today';
+COMMENT ON COLUMN ssot.definition_version.checksum IS 'SHA-256 of what was approved, in the names of today; ssot.verify_dictionary compares. A rename makes it anew only where it was right before';
 COMMENT ON COLUMN ssot.definition_version.created_by IS 'The role that made the version (session_user): its author';
 COMMENT ON COLUMN ssot.definition_version.created_role IS 'The OID of that role, by which it is known after a rename; NULL: not known';
 COMMENT ON COLUMN ssot.definition_version.created_in IS 'System identifier of the cluster in which the OID means that role; in any other the name decides';
@@ -836,7 +836,7 @@ CREATE TABLE ssot.publication (
 SELECT pg_catalog.pg_extension_config_dump('ssot.publication', '');
 CREATE INDEX publication_period_idx ON ssot.publication (period) WHERE period IS NOT NULL;
 CREATE UNIQUE INDEX publication_restates_idx ON ssot.publication (restates);
-COMMENT ON TABLE ssot.publication IS 'Numbers as they were published, none ever changed. Written by ssot.publish, ssot.close_period and ssot.accept_restatement; ssot.verify_publications proves them.';
+COMMENT ON TABLE ssot.publication IS 'Numbers as they were published; none is ever changed, but its checksum follows renames. Written by ssot.publish, ssot.close_period and ssot.accept_restatement; ssot.verify_publications proves them.';
 COMMENT ON COLUMN ssot.publication.publication_id IS 'Number of the publication';
 COMMENT ON COLUMN ssot.publication.metric IS 'The metric';
 COMMENT ON COLUMN ssot.publication.variant IS 'Its variant; empty: the only one';
@@ -848,7 +848,7 @@ COMMENT ON COLUMN ssot.publication.as_of IS 'The time whose belief it is';
 COMMENT ON COLUMN ssot.publication.freshness IS 'Per system, through when its data was complete';
 COMMENT ON COLUMN ssot.publication.counted IS 'The entity that was counted, by its name at that time';
 COMMENT ON COLUMN ssot.publication.records IS 'How many golden records it had at that time';
-COMMENT ON COLUMN ssot.publication.checksum IS 'MD5 of the compiled definition';
+COMMENT ON COLUMN ssot.publication.checksum IS 'MD5 of the compiled definition, in the names of today: it follows a rename if it was right before';
 COMMENT ON COLUMN ssot.publication.period IS 'The period that it closed; NULL: none';
 COMMENT ON COLUMN ssot.publication.restates IS 'The publication in whose place it stands; NULL: none';
 COMMENT ON COLUMN ssot.publication.reason IS 'Why it was published, or the restatement accepted';
@@ -3062,17 +3062,21 @@ GRANT SELECT ON ssot.calendar, ssot.definition_version, ssot.signature, ssot.use
 -- ============================================================================
 
 CREATE EVENT TRIGGER ssot_ddl_begins ON ddl_command_start
-    WHEN TAG IN ('ALTER TABLE', 'DROP TABLE')
+    WHEN TAG IN ('ALTER TABLE', 'DROP TABLE', 'ALTER SCHEMA', 'ALTER VIEW', 'ALTER MATERIALIZED VIEW', 'ALTER FOREIGN TABLE',
+                 'ALTER FUNCTION', 'ALTER ROUTINE', 'ALTER AGGREGATE', 'ALTER OPERATOR', 'ALTER TYPE', 'ALTER DOMAIN',
+                 'ALTER COLLATION', 'ALTER EXTENSION')
     EXECUTE FUNCTION ssot.ddl_begins();
-COMMENT ON EVENT TRIGGER ssot_ddl_begins IS 'Keeps the values of a column of an entity before it is dropped';
+COMMENT ON EVENT TRIGGER ssot_ddl_begins IS 'Keeps the values of a column of an entity before it is dropped; notes what definitions mean before something is renamed';
 
 CREATE EVENT TRIGGER ssot_ddl_drops ON sql_drop
     EXECUTE FUNCTION ssot.ddl_drops();
 COMMENT ON EVENT TRIGGER ssot_ddl_drops IS 'Guards entities and their companions against DROP; takes dropped columns off the map';
 
 CREATE EVENT TRIGGER ssot_ddl_ends ON ddl_command_end
-    WHEN TAG IN ('ALTER TABLE', 'ALTER SCHEMA', 'ALTER VIEW', 'ALTER INDEX', 'COMMENT')
+    WHEN TAG IN ('ALTER TABLE', 'ALTER SCHEMA', 'ALTER VIEW', 'ALTER INDEX', 'ALTER MATERIALIZED VIEW', 'ALTER FOREIGN TABLE',
+                 'ALTER FUNCTION', 'ALTER ROUTINE', 'ALTER AGGREGATE', 'ALTER OPERATOR', 'ALTER TYPE', 'ALTER DOMAIN',
+                 'ALTER COLLATION', 'ALTER EXTENSION', 'COMMENT')
     EXECUTE FUNCTION ssot.ddl_ends();
-COMMENT ON EVENT TRIGGER ssot_ddl_ends IS 'Makes companions, as-of function and view, and the Entity Map follow the DDL of an entity';
+COMMENT ON EVENT TRIGGER ssot_ddl_ends IS 'Makes companions, as-of function and view, and the Entity Map follow the DDL of an entity, and definitions follow renames';
 
 -- end of II.9

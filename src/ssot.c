@@ -14,6 +14,7 @@
 #include "golden/as_of.h"
 #include "golden/column.h"
 #include "drift/drift.h"
+#include "dictionary/rename.h"
 
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -123,5 +124,6 @@ _PG_init(void)
 	define_settings();
 	ssot_column_init();
 	ssot_drift_init();
+	ssot_rename_init();
 	loading = false;
 }

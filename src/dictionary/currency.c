@@ -71,12 +71,13 @@ require_rate_column(const SsotMetric *metric, Oid relid, const char *name, Oid t
 
 /* More than one rate for a row would repeat it. */
 static void
-require_unique(const SsotMetric *metric, Oid relid, bool by_day)
+require_unique(const SsotMetric *metric, const SsotRates *rates)
 {
+	Oid			relid = rates->relid;
 	Relation	rel = table_open(relid, AccessShareLock);
 	List	   *indexes = RelationGetIndexList(rel);
-	Bitmapset  *wanted = bms_make_singleton(get_attnum(relid, "currency"));
-	bool		found = by_day; /* LIMIT 1 takes one */
+	Bitmapset  *wanted = bms_make_singleton(get_attnum(relid, rates->currency));
+	bool		found = rates->by_day;	/* LIMIT 1 takes one */
 	ListCell   *cell;
 
 	foreach(cell, indexes)
@@ -97,8 +98,16 @@ require_unique(const SsotMetric *metric, Oid relid, bool by_day)
 				 errhint("Add UNIQUE (currency), or a column \"day\" from which on a rate is in force.")));
 }
 
+List *
+ssot_rates_columns(const SsotRates *rates)
+{
+	List	   *names = list_make2(rates->currency, rates->rate);
+
+	return rates->by_day ? lappend(names, rates->day) : names;
+}
+
 static SsotRates *
-read_rates(const SsotMetric *metric, const char *name)
+read_rates(const SsotMetric *metric, const char *name, const SsotRates *columns)
 {
 	SsotRates  *rates = palloc0(sizeof(SsotRates));
 	SsotEntity *entity;
@@ -107,11 +116,14 @@ read_rates(const SsotMetric *metric, const char *name)
 	rates->relid = RangeVarGetRelid(makeRangeVarFromNameList(ssot_name_list(name)), AccessShareLock, false);
 	entity = ssot_entity_load(rates->relid, false);
 	rates->name = entity->name;
-	require_rate_column(metric, rates->relid, "currency", TEXTOID);
-	require_rate_column(metric, rates->relid, "rate", NUMERICOID);
-	day = get_attnum(rates->relid, "day");
+	rates->currency = columns->currency != NULL ? columns->currency : "currency";
+	rates->rate = columns->rate != NULL ? columns->rate : "rate";
+	rates->day = columns->day != NULL ? columns->day : "day";
+	require_rate_column(metric, rates->relid, rates->currency, TEXTOID);
+	require_rate_column(metric, rates->relid, rates->rate, NUMERICOID);
+	day = get_attnum(rates->relid, rates->day);
 	rates->by_day = day > 0 && get_atttype(rates->relid, day) == DATEOID;
-	require_unique(metric, rates->relid, rates->by_day);
+	require_unique(metric, rates);
 	if (rates->by_day && metric->date == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -130,7 +142,8 @@ refuse_without_currency(const SsotMetric *metric)
 }
 
 void
-ssot_metric_read_currency(SsotMetric *metric, const char *currency, const char *rates)
+ssot_metric_read_currency(SsotMetric *metric, const char *currency, const char *rates,
+						  const SsotRates *columns)
 {
 	SsotScoped *measure = metric->measure;
 
@@ -152,7 +165,7 @@ ssot_metric_read_currency(SsotMetric *metric, const char *currency, const char *
 											 psprintf("the currency of metric \"%s\"", metric->name),
 											 SSOT_PER_ROW);
 	if (rates != NULL)
-		metric->rates = read_rates(metric, rates);
+		metric->rates = read_rates(metric, rates, columns);
 	measure->plain = measure->sql;
 	measure->added = ssot_sql("CASE WHEN (%s) IS NULL THEN NULL::pg_catalog.numeric"
 							  " WHEN (%s) = %L THEN %s"

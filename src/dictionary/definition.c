@@ -45,6 +45,12 @@ static SsotQuery lock_table_query = {
 	.nargs = 0
 };
 
+void
+ssot_definitions_lock(void)
+{
+	ssot_config_run(&lock_table_query, NULL, NULL);
+}
+
 static SsotQuery last_query = {
 	.sql =
 	"SELECT coalesce(pg_catalog.max(v.version), 0) + 1,\n"
@@ -192,7 +198,7 @@ ssot_definition_keep(SsotDefinition *definition)
 		ssot_require_system(definition->canonical_system, "canonical_system");
 	nulls[5] = !definition->has_signers;
 	args[5] = signer_array(definition->signers);
-	ssot_config_run(&lock_table_query, NULL, NULL);
+	ssot_definitions_lock();
 	ssot_config_one(&last_query, names, name_nulls, 8, values, isnull);
 	if (!isnull[3])
 		ereport(ERROR,

@@ -29,6 +29,8 @@ typedef struct SsotDimension
 								 * (hierarchy.h); else NULL */
 	int			level;
 	char	   *column;			/* of the ancestor */
+	bool		is_grain;		/* the first day of the date's period of that
+								 * name */
 } SsotDimension;
 
 /* The entity that holds exchange rates to the metric's unit. */
@@ -37,6 +39,10 @@ typedef struct SsotRates
 	char	   *name;			/* qualified */
 	Oid			relid;
 	bool		by_day;			/* a rate is in force from its day on */
+	char	   *currency;		/* its columns: called currency, rate and day */
+	char	   *rate;			/* when it was declared, and maybe renamed
+								 * since */
+	char	   *day;
 } SsotRates;
 
 /* A business calendar; see ssot.create_calendar. */
@@ -66,6 +72,8 @@ typedef struct SsotMetric
 	char	   *variant;		/* "": the only meaning of the name */
 	int			version;
 	bool		canonical;		/* its variant is meant where none is named */
+	bool		compiled;		/* from its compiled form: every column is
+								 * qualified */
 	char	   *unit;			/* or NULL */
 	SsotMetricKind kind;
 

@@ -78,8 +78,7 @@ grant_columns(StringInfo ddl, const SsotMetric *metric, const char *role)
 	}
 	if (metric->rates != NULL)
 		grant_relation(ddl, metric->rates->relid,
-					   metric->rates->by_day ? list_make4("currency", "rate", SSOT_RETIRED_AT, "day") :
-					   list_make3("currency", "rate", SSOT_RETIRED_AT), role);
+					   lappend(ssot_rates_columns(metric->rates), SSOT_RETIRED_AT), role);
 }
 
 Datum

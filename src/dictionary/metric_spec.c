@@ -9,6 +9,7 @@
  *		 "value": "customer.country"}, {"name": "group", "hierarchy": "customer.parent_id",
  *		 "level": 1, "column": "name"}], "date": "signed_on", "unit": "USD",
  *		 "retired": false, "empty": "0", "currency": "currency", "rates": "golden.rate"}
+ *		 (of rates whose columns were renamed: "rates_rate": "fx", ...)
  *		{"kind": "derived", "formula": "won / pipeline", "unit": "%",
  *		 "parts": [{"definition": "won", "variant": "", "version": 2}, ...]}
  *
@@ -197,7 +198,9 @@ read_expression(SsotMetric *metric, const char *name, const char *text)
 	SsotDimension *dimension = palloc0(sizeof(SsotDimension));
 
 	dimension->name = pstrdup(name);
-	if (ssot_is_grain(text) && !ssot_scope_has_column(metric->scope, text))
+	dimension->is_grain = ssot_is_grain(text) &&
+		(metric->compiled || !ssot_scope_has_column(metric->scope, text));
+	if (dimension->is_grain)
 	{
 		if (metric->date == NULL)
 			ereport(ERROR,
@@ -282,6 +285,7 @@ static void
 read_rows(SsotMetric *metric, Jsonb *spec)
 {
 	char	   *measure = member(spec, "measure");
+	SsotRates	rates = {0};
 	ListCell   *cell;
 
 	metric->scope = ssot_scope_create(entity_of(metric, member(spec, "entity")));
@@ -308,7 +312,10 @@ read_rows(SsotMetric *metric, Jsonb *spec)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("cumulative metric \"%s\" has no date", metric->name),
 				 errhint("Say with date => which column is the business date.")));
-	ssot_metric_read_currency(metric, member(spec, "currency"), member(spec, "rates"));
+	rates.currency = member(spec, "rates_currency");
+	rates.rate = member(spec, "rates_rate");
+	rates.day = member(spec, "rates_day");
+	ssot_metric_read_currency(metric, member(spec, "currency"), member(spec, "rates"), &rates);
 }
 
 /* ---- parts ---------------------------------------------------------------- */
@@ -344,6 +351,7 @@ ssot_metric_from_json(const char *name, const char *variant, int version, Jsonb 
 	metric->version = version;
 	metric->kind = ssot_metric_kind_of(member(spec, "kind"));
 	metric->unit = member(spec, "unit");
+	metric->compiled = loader != NULL;
 	if (metric->kind == SSOT_METRIC_SIMPLE || metric->kind == SSOT_METRIC_CUMULATIVE)
 		read_rows(metric, spec);
 	else
@@ -372,8 +380,6 @@ put_dimensions(JsonbParseState **state, const SsotMetric *metric)
 	foreach(cell, metric->dimensions)
 	{
 		SsotDimension *dimension = (SsotDimension *) lfirst(cell);
-		bool		is_grain = ssot_is_grain(dimension->expr->text) &&
-		!ssot_scope_has_column(metric->scope, dimension->expr->text);
 
 		if (dimension->hierarchy != NULL)
 		{
@@ -382,7 +388,7 @@ put_dimensions(JsonbParseState **state, const SsotMetric *metric)
 		}
 		pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
 		put(state, "name", dimension->name);
-		put(state, "value", is_grain ? dimension->expr->text : dimension->expr->sql);
+		put(state, "value", dimension->is_grain ? dimension->expr->text : dimension->expr->sql);
 		pushJsonbValue(state, WJB_END_OBJECT, NULL);
 	}
 	pushJsonbValue(state, WJB_END_ARRAY, NULL);
@@ -406,6 +412,18 @@ put_parts(JsonbParseState **state, const SsotMetric *metric)
 		pushJsonbValue(state, WJB_END_OBJECT, NULL);
 	}
 	pushJsonbValue(state, WJB_END_ARRAY, NULL);
+}
+
+/* Columns are named where they have another name than they must have had at first. */
+static void
+put_rates(JsonbParseState **state, const SsotRates *rates)
+{
+	if (rates == NULL)
+		return;
+	put(state, "rates", rates->name);
+	put(state, "rates_currency", strcmp(rates->currency, "currency") == 0 ? NULL : rates->currency);
+	put(state, "rates_rate", strcmp(rates->rate, "rate") == 0 ? NULL : rates->rate);
+	put(state, "rates_day", strcmp(rates->day, "day") == 0 ? NULL : rates->day);
 }
 
 Jsonb *
@@ -434,7 +452,7 @@ ssot_metric_to_json(const SsotMetric *metric)
 		put(&state, "window", metric->window);
 		put(&state, "calendar", metric->calendar == NULL ? NULL : metric->calendar->name);
 		put(&state, "currency", metric->currency == NULL ? NULL : metric->currency->sql);
-		put(&state, "rates", metric->rates == NULL ? NULL : metric->rates->name);
+		put_rates(&state, metric->rates);
 	}
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }

@@ -43,7 +43,10 @@ extern bool ssot_metric_is_measured_by(const SsotMetric *metric, const SsotRecor
 
 /* currency.c: take the currency of rows into account. */
 extern void ssot_metric_read_currency(SsotMetric *metric, const char *currency,
-									  const char *rates);
+									  const char *rates, const SsotRates *columns);
+
+/* Names of the columns that are read of rates. */
+extern List *ssot_rates_columns(const SsotRates *rates);
 
 /* calendar.c */
 extern SsotCalendar *ssot_calendar_load(const char *name);

@@ -419,19 +419,16 @@ ssot_metric_rates(const SsotMetric *metric, const SsotMetricReading *reading)
 	if (metric->rates == NULL)
 		return "";
 	if (reading->mode == SSOT_METRIC_SETTING)
-	{
-		List	   *names = list_make2("currency", "rate");
-
 		relation = past_relation(ssot_entity_load(metric->rates->relid, false),
-								 metric->rates->by_day ? lappend(names, "day") : names);
-	}
+								 ssot_rates_columns(metric->rates));
 	else
 		relation = golden_relation(metric->rates->relid, reading);
-	return ssot_sql("\nLEFT JOIN LATERAL (SELECT r.rate FROM %T AS r"
-					" WHERE r.retired_at IS NULL AND r.currency = %s%s) AS ssot_rate ON true",
-					relation, metric->currency->sql,
+	return ssot_sql("\nLEFT JOIN LATERAL (SELECT r.%I AS rate FROM %T AS r"
+					" WHERE r.retired_at IS NULL AND r.%I = %s%s) AS ssot_rate ON true",
+					metric->rates->rate, relation, metric->rates->currency, metric->currency->sql,
 					metric->rates->by_day ?
-					ssot_sql(" AND r.day <= %s ORDER BY r.day DESC LIMIT 1", ssot_metric_day(metric)) : "");
+					ssot_sql(" AND r.%I <= %s ORDER BY r.%I DESC LIMIT 1", metric->rates->day,
+							 ssot_metric_day(metric), metric->rates->day) : "");
 }
 
 char *

@@ -10,12 +10,14 @@
 #include "postgres.h"
 
 #include "ssot.h"
+#include "common/ident.h"
 #include "common/owner.h"
 #include "common/query.h"
 #include "common/settings.h"
 #include "dictionary/metric_store.h"
 #include "dictionary/metric_view.h"
 #include "entity/config.h"
+#include "entity/ddl.h"
 #include "entity/declare.h"
 #include "entity/json.h"
 
@@ -159,39 +161,71 @@ columns_read(const SsotMetric *metric, Oid relid)
 	return names;
 }
 
-/* What the metric's expressions, and those of its parts, read, as
- * {"entity": ["column", ...]}. */
+/* What is read of one entity. */
+typedef struct Reads
+{
+	Oid			relid;
+	List	   *columns;		/* of String */
+} Reads;
+
 static void
-collect_reads(const SsotMetric *metric, List **met, JsonbParseState **state)
+add_reads(List **all, Oid relid, List *columns)
+{
+	Reads	   *reads = NULL;
+	ListCell   *cell;
+
+	foreach(cell, *all)
+		if (((Reads *) lfirst(cell))->relid == relid)
+		reads = (Reads *) lfirst(cell);
+	if (reads == NULL)
+	{
+		reads = palloc0(sizeof(Reads));
+		reads->relid = relid;
+		*all = lappend(*all, reads);
+	}
+	foreach(cell, columns)
+		reads->columns = list_append_unique(reads->columns, makeString((char *) lfirst(cell)));
+}
+
+/* What the metric's expressions, those of its parts, and rates are read from. */
+static void
+collect_reads(const SsotMetric *metric, List **all)
 {
 	ListCell   *part;
 
 	foreach(part, metric->parts)
-		collect_reads(((SsotMetricPart *) lfirst(part))->metric, met, state);
+		collect_reads(((SsotMetricPart *) lfirst(part))->metric, all);
 	for (int i = 0; metric->scope != NULL && i < list_length(metric->scope->relations); i++)
 	{
 		Oid			relid = ssot_scope_relation(metric->scope, i)->relid;
-		ListCell   *cell;
 
-		if (list_member_oid(*met, relid))
-			continue;
-		*met = lappend_oid(*met, relid);
-		ssot_json_key(state, ssot_entity_name(relid));
-		pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
-		foreach(cell, columns_read(metric, relid))
-			ssot_json_text(state, WJB_ELEM, (const char *) lfirst(cell));
-		pushJsonbValue(state, WJB_END_ARRAY, NULL);
+		add_reads(all, relid, columns_read(metric, relid));
 	}
+	if (metric->rates != NULL)
+		add_reads(all, metric->rates->relid, ssot_rates_columns(metric->rates));
 }
 
+/* {"entity": ["column", ...]} */
 static Jsonb *
 reads_of(const SsotMetric *metric)
 {
 	JsonbParseState *state = NULL;
-	List	   *met = NIL;
+	List	   *all = NIL;
+	ListCell   *cell;
+	ListCell   *column;
 
+	collect_reads(metric, &all);
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	collect_reads(metric, &met, &state);
+	foreach(cell, all)
+	{
+		Reads	   *reads = (Reads *) lfirst(cell);
+
+		ssot_json_key(&state, ssot_entity_name(reads->relid));
+		pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+		foreach(column, reads->columns)
+			ssot_json_text(&state, WJB_ELEM, strVal(lfirst(column)));
+		pushJsonbValue(&state, WJB_END_ARRAY, NULL);
+	}
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
@@ -288,17 +322,34 @@ entity_of(const char *name, const char *variant, int version)
  * has written; here it must. The metric's expressions are parsed, not evaluated, with
  * the rights of the table's owner, who declared them.
  */
-void
-ssot_metric_views_make(const char *name, const char *variant, int version, const char *description)
+static void
+make_views(const char *name, const char *variant, int version, const char *description, bool anew)
 {
 	SsotUser	user = ssot_become_owner(entity_of(name, variant, version));
+	SsotMetric *metric;
 
 	CommandCounterIncrement();
 	PushCopiedSnapshot(GetActiveSnapshot());
 	UpdateActiveSnapshotCommandId();
-	ssot_metric_views_create(ssot_metric_exact(name, variant, version), description);
+	metric = ssot_metric_exact(name, variant, version);
+	if (!anew ||
+		OidIsValid(ssot_relation_oid(ssot_qualified_name(SSOT_METRICS,
+														 (const char *) linitial(ssot_metric_view_names(metric))))))
+		ssot_metric_views_create(metric, description);
 	PopActiveSnapshot();
 	ssot_restore_user(user);
+}
+
+void
+ssot_metric_views_make(const char *name, const char *variant, int version, const char *description)
+{
+	make_views(name, variant, version, description, false);
+}
+
+void
+ssot_metric_views_make_anew(const char *name, const char *variant, int version, const char *description)
+{
+	make_views(name, variant, version, description, true);
 }
 
 int

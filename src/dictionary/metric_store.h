@@ -27,6 +27,10 @@ extern void ssot_metric_keep(SsotMetric *metric, SsotDefinition *definition, Jso
 extern void ssot_metric_views_make(const char *name, const char *variant, int version,
 								   const char *description);
 
+/* The same if there are such views: who dropped them does not want them. */
+extern void ssot_metric_views_make_anew(const char *name, const char *variant, int version,
+										const char *description);
+
 /* Make the views of the metric of this name (NULL: of all) what the versions in force
  * say; returns how many. */
 extern int	ssot_metric_views_refresh(const char *name);

@@ -32,6 +32,9 @@ typedef struct SsotPublished
  * ssot.metric raises. "fresh": see what was committed since the statement began. */
 extern void ssot_published_compute(SsotPublished *published, bool fresh);
 
+/* MD5 of what a metric says, as a publication keeps it. */
+extern char *ssot_metric_checksum(const SsotMetric *metric);
+
 /* A publication by its number; error if there is none. */
 extern SsotPublished *ssot_publication(int64 id);
 

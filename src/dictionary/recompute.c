@@ -28,8 +28,8 @@
 
 PG_FUNCTION_INFO_V1(ssot_recompute);
 
-static char *
-checksum_of(const SsotMetric *metric)
+char *
+ssot_metric_checksum(const SsotMetric *metric)
 {
 	Jsonb	   *json = ssot_metric_to_json(metric);
 
@@ -78,7 +78,7 @@ ssot_published_compute(SsotPublished *p, bool fresh)
 	p->freshness = isnull[2] ? NULL : DatumGetJsonbP(values[2]);
 	p->records = count_records(metric, p, fresh);
 	p->entity = ssot_relation_name(ssot_metric_entity(metric));
-	p->checksum = checksum_of(metric);
+	p->checksum = ssot_metric_checksum(metric);
 }
 
 /* ---- computing what may fail ---------------------------------------------- */

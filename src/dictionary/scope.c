@@ -177,11 +177,20 @@ ssot_scope_self_keys(const SsotScope *scope, int from)
 	return keys;
 }
 
+char *
+ssot_scope_alias(const SsotScope *scope, int from, const char *name)
+{
+	SsotScopeRelation *parent = ssot_scope_relation(scope, from);
+
+	return from == 0 && strcmp(name, parent->alias) != 0 ? pstrdup(name) :
+		psprintf("%s.%s", parent->alias, name);
+}
+
 int
 ssot_scope_step(SsotScope *scope, int from, const char *name, const char *what)
 {
 	SsotScopeRelation *parent = ssot_scope_relation(scope, from);
-	const char *alias = from == 0 ? name : psprintf("%s.%s", parent->alias, name);
+	const char *alias = ssot_scope_alias(scope, from, name);
 	int			known = ssot_scope_find(scope, alias);
 	SsotScopeKey *key;
 	SsotScopeRelation *relation;
@@ -610,6 +619,7 @@ ssot_scope_expression(SsotScope *scope, const char *text, const char *what, Ssot
 
 	error_context_stack = &context;
 	expression = parse(&subject);
+	scoped->tree = expression;
 	scoped->text = pstrdup(text);
 	scoped->type = exprType(expression);
 	scoped->columns = columns_of(scope, expression);
@@ -626,4 +636,23 @@ ssot_scope_expression(SsotScope *scope, const char *text, const char *what, Ssot
 	ssot_settings_end(level);
 	error_context_stack = context.previous;
 	return scoped;
+}
+
+/* ---- names that change ---------------------------------------------------- */
+
+AttrNumber
+ssot_scope_key_column(Oid relid, const char *name)
+{
+	Relation	rel = table_open(relid, AccessShareLock);
+	ForeignKeyCacheInfo *key = find_key(rel, name);
+	AttrNumber	column = key == NULL ? InvalidAttrNumber : key->conkey[0];
+
+	table_close(rel, NoLock);
+	return column;
+}
+
+char *
+ssot_scope_print(SsotScope *scope, Node *tree)
+{
+	return print(scope, tree);
 }

@@ -6,6 +6,7 @@
 #ifndef SSOT_SCOPE_H
 #define SSOT_SCOPE_H
 
+#include "access/attnum.h"
 #include "nodes/pg_list.h"
 
 /* A relation of the scope. The first is the metric's entity; every other one is
@@ -60,6 +61,7 @@ typedef struct SsotScoped
 	char	   *text;			/* as declared */
 	char	   *sql;
 	char	   *plain;			/* measure with a currency: sql without it */
+	Node	   *tree;			/* what was parsed, before its print was */
 	Oid			type;
 	List	   *columns;		/* of SsotScopeColumn, by first appearance */
 	char	   *added;			/* a sum's or count's argument as a number per
@@ -115,5 +117,17 @@ extern int	ssot_scope_step(SsotScope *scope, int from, const char *name, const c
 
 /* The foreign keys of relation "from" to itself (SsotScopeKey). */
 extern List *ssot_scope_self_keys(const SsotScope *scope, int from);
+
+/* The alias of what is reached by a step of that name from a relation of the scope: the
+ * name, but for a column that is called as the entity's table. */
+extern char *ssot_scope_alias(const SsotScope *scope, int from, const char *name);
+
+/* The column of the foreign key of a relation that a name means, or
+ * InvalidAttrNumber. */
+extern AttrNumber ssot_scope_key_column(Oid relid, const char *name);
+
+/* An expression's tree as qualified text, by the names that are in the catalogue and
+ * the scope now; under pinned settings. */
+extern char *ssot_scope_print(SsotScope *scope, Node *tree);
 
 #endif							/* SSOT_SCOPE_H */

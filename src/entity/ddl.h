@@ -6,13 +6,14 @@
 #ifndef SSOT_DDL_H
 #define SSOT_DDL_H
 
+#include "nodes/nodes.h"
 #include "utils/timestamp.h"
 
 #include "entity/map.h"
 
 /*
- * What the golden room does for us, registered by it at load time: this room
- * does not know the clock.
+ * What later rooms do for us, registered by them at load time: this room does not
+ * know the clock, nor definitions.
  */
 typedef struct SsotDdlHooks
 {
@@ -24,6 +25,14 @@ typedef struct SsotDdlHooks
 	 * columns (list of C strings), which are about to be dropped.
 	 */
 	void		(*keep_values) (const SsotEntity *entity, List *columns);
+
+	/*
+	 * What the dictionary room does: before a command that may give things
+	 * other names, know what definitions mean; after it, and after the map
+	 * has followed, say the same in the new names.
+	 */
+	void		(*before_rename) (Node *command);
+	void		(*after_rename) (Node *command);
 } SsotDdlHooks;
 
 extern SsotDdlHooks ssot_ddl_hooks;

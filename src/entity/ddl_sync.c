@@ -7,7 +7,8 @@
  *
  *	ddl_command_start	ALTER TABLE ... DROP COLUMN, ALTER COLUMN TYPE: the values
  *						of a column go to history while they can be read, and the
- *						as-of view lets go of the columns, which it would block.
+ *						as-of view lets go of the columns, which it would block. A
+ *						rename: what definitions mean is noted while it can be read.
  *	sql_drop			a dropped column: what was declared about it goes, what was
  *						believed stays. A dropped entity or companion: refused.
  *	ddl_command_end		everything else: names, owners and columns of companions
@@ -295,6 +296,8 @@ command_begins(Node *command)
 		alter_begins((AlterTableStmt *) command);
 	else if (IsA(command, DropStmt) && ((DropStmt *) command)->removeType == OBJECT_TABLE)
 		drop_begins((DropStmt *) command);
+	else if (IsA(command, RenameStmt) || IsA(command, AlterObjectSchemaStmt))
+		ssot_ddl_hooks.before_rename(command);
 }
 
 Datum
@@ -630,6 +633,8 @@ command_ended(Node *command)
 		else
 			table_altered(lfirst_oid(lc), command);
 	}
+	if (IsA(command, RenameStmt) || IsA(command, AlterObjectSchemaStmt))
+		ssot_ddl_hooks.after_rename(command);
 }
 
 Datum
