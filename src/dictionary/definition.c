@@ -19,10 +19,12 @@
 #include "dictionary/definition.h"
 #include "dictionary/person.h"
 #include "entity/config.h"
+#include "entity/ddl.h"
 #include "entity/declare.h"
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -228,15 +230,36 @@ ssot_definition_keep(SsotDefinition *definition)
 
 /* ---- locking ------------------------------------------------------------- */
 
-static SsotQuery lock_query = {
+/* What the version reads, in the order of names. */
+static SsotQuery reads_query = {
 	.sql =
-	"SELECT v.variant, v.state\n"
+	"SELECT e.entity\n"
 	"FROM ssot.definition_version AS v\n"
+	"CROSS JOIN LATERAL pg_catalog.jsonb_object_keys(v.reads) AS e (entity)\n"
 	"WHERE v.definition = $1 AND v.version = $3\n"
 	"  AND CASE WHEN $2 IS NULL THEN v.canonical ELSE v.variant = $2 END\n"
-	"FOR UPDATE",
+	"ORDER BY e.entity COLLATE \"C\"",
 	.nargs = 3,
 	.argtypes = {TEXTOID, TEXTOID, INT4OID}
+};
+
+static SsotQuery write_lock_query = {
+	.sql = "LOCK TABLE ssot.definition_version IN ROW EXCLUSIVE MODE",
+	.nargs = 0
+};
+
+/* All versions of the variant: of two that are signed at once the later must see that
+ * the other was approved. */
+static SsotQuery lock_query = {
+	.sql =
+	"SELECT v.version, v.variant, v.state\n"
+	"FROM ssot.definition_version AS v\n"
+	"WHERE v.definition = $1\n"
+	"  AND CASE WHEN $2 IS NULL THEN v.canonical ELSE v.variant = $2 END\n"
+	"ORDER BY v.version\n"
+	"FOR UPDATE",
+	.nargs = 2,
+	.argtypes = {TEXTOID, TEXTOID}
 };
 
 static SsotQuery known_query = {
@@ -250,19 +273,75 @@ static SsotQuery known_query = {
 	.argtypes = {TEXTOID}
 };
 
+static bool
+take_name(TupleTableSlot *slot, void *arg)
+{
+	List	  **names = (List **) arg;
+	bool		isnull;
+
+	*names = lappend(*names, TextDatumGetCString(slot_getattr(slot, 1, &isnull)));
+	return true;
+}
+
+/*
+ * Tables come before the dictionary (src/README, Locks), and an approval makes views
+ * on them.
+ */
+static void
+lock_tables(const Datum *args, const bool *nulls)
+{
+	List	   *names = NIL;
+	ListCell   *cell;
+
+	ssot_config_each(&reads_query, args, nulls, take_name, &names);
+	foreach(cell, names)
+	{
+		Oid			relid = ssot_relation_oid((const char *) lfirst(cell));
+
+		if (OidIsValid(relid))
+			LockRelationOid(relid, AccessShareLock);
+	}
+}
+
+/* A version that is looked for among those that are locked. */
+typedef struct Locked
+{
+	int			version;
+	char	   *variant;		/* NULL: not found */
+	char	   *state;
+} Locked;
+
+static bool
+take_locked(TupleTableSlot *slot, void *arg)
+{
+	Locked	   *locked = (Locked *) arg;
+
+	slot_getallattrs(slot);
+	if (DatumGetInt32(slot->tts_values[0]) == locked->version)
+	{
+		locked->variant = TextDatumGetCString(slot->tts_values[1]);
+		locked->state = TextDatumGetCString(slot->tts_values[2]);
+	}
+	return true;
+}
+
 char *
 ssot_definition_lock(SsotVersionName *version)
 {
+	Locked		locked = {.version = version->version};
 	Datum		args[3] = {CStringGetTextDatum(version->name),
 	version->variant == NULL ? (Datum) 0 : CStringGetTextDatum(version->variant), Int32GetDatum(version->version)};
 	bool		nulls[3] = {false, version->variant == NULL, false};
-	Datum		values[2];
-	bool		isnull[2];
+	Datum		known;
+	bool		isnull;
 
-	if (!ssot_config_one(&lock_query, args, nulls, 2, values, isnull))
+	lock_tables(args, nulls);
+	ssot_config_run(&write_lock_query, NULL, NULL);
+	ssot_config_each(&lock_query, args, nulls, take_locked, &locked);
+	if (locked.variant == NULL)
 	{
-		ssot_config_one(&known_query, args, NULL, 1, values, isnull);
-		if (isnull[0])
+		ssot_config_one(&known_query, args, NULL, 1, &known, &isnull);
+		if (isnull)
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_OBJECT),
 					 errmsg("there is no definition \"%s\"", version->name),
@@ -272,10 +351,10 @@ ssot_definition_lock(SsotVersionName *version)
 				 errmsg("definition \"%s\"%s has no version %d", version->name,
 						version->variant == NULL ? "" : psprintf(", variant \"%s\",", version->variant),
 						version->version),
-				 errdetail("It has: %s.", TextDatumGetCString(values[0]))));
+				 errdetail("It has: %s.", TextDatumGetCString(known))));
 	}
-	version->variant = TextDatumGetCString(values[0]);
-	return TextDatumGetCString(values[1]);
+	version->variant = locked.variant;
+	return locked.state;
 }
 
 /* ---- variants ------------------------------------------------------------ */

@@ -54,8 +54,8 @@ extern void ssot_definition_keep(SsotDefinition *definition);
 /* Keep everybody else from making or approving a version until the transaction ends. */
 extern void ssot_definitions_lock(void);
 
-/* The state of a version, locked against changes; error with a hint if there is
- * none. "variant" may be NULL for the canonical one and is filled in. */
+/* The state of a version, locked against changes with all of its variant, and the
+ * tables that it reads against DDL; error with a hint if there is none. "variant" may be NULL for the canonical one and is filled in. */
 extern char *ssot_definition_lock(SsotVersionName *version);
 
 /*

@@ -318,8 +318,8 @@ entity_of(const char *name, const char *variant, int version)
 }
 
 /*
- * Versions are read under the caller's snapshot, which does not see what this call
- * has written; here it must. The metric's expressions are parsed, not evaluated, with
+ * Versions are read under the caller's snapshot, which sees neither what this call has
+ * written nor what was committed while it waited for a lock; here it must. The metric's expressions are parsed, not evaluated, with
  * the rights of the table's owner, who declared them.
  */
 static void
@@ -329,8 +329,7 @@ make_views(const char *name, const char *variant, int version, const char *descr
 	SsotMetric *metric;
 
 	CommandCounterIncrement();
-	PushCopiedSnapshot(GetActiveSnapshot());
-	UpdateActiveSnapshotCommandId();
+	PushActiveSnapshot(GetTransactionSnapshot());
 	metric = ssot_metric_exact(name, variant, version);
 	if (!anew ||
 		OidIsValid(ssot_relation_oid(ssot_qualified_name(SSOT_METRICS,
