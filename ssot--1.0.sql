@@ -642,7 +642,7 @@ CREATE TABLE ssot.definition_version (
     CONSTRAINT definition_version_one_in_force EXCLUDE USING gist (
         pg_catalog.int8range(variant_id, variant_id, '[]') WITH &&,
         effective WITH &&),
-    CHECK ((state IN ('draft', 'proposed')) = (effective IS NULL))
+    CHECK (CASE WHEN state IN ('draft', 'proposed') THEN effective IS NULL ELSE effective IS NOT NULL OR state = 'retired' END)
 );
 SELECT pg_catalog.pg_extension_config_dump('ssot.definition_version', '');
 COMMENT ON TABLE ssot.definition_version IS 'The dictionary: what words and numbers mean, every version; once approved, none is ever changed but in how long it is in force and in the names of what it reads, which follow renames. Written by ssot.create_definition, ssot.create_metric, ssot.sign and what goes with them; read it as ssot.dictionary.';
@@ -654,13 +654,13 @@ COMMENT ON COLUMN ssot.definition_version.kind IS 'term: a word; entity: what a 
 COMMENT ON COLUMN ssot.definition_version.state IS 'draft (only written down), proposed (waits for signatures), approved, deprecated (has a successor or a last day), retired (no longer to be used)';
 COMMENT ON COLUMN ssot.definition_version.canonical IS 'Whether this variant is meant where none is named';
 COMMENT ON COLUMN ssot.definition_version.effective_from IS 'From when it was asked to be in force, not before its approval but for the first version of a variant; NULL: from its approval, the first version for all of the past too';
-COMMENT ON COLUMN ssot.definition_version.effective IS 'When it is in force: never at the same time as another version of the variant; NULL until approved';
+COMMENT ON COLUMN ssot.definition_version.effective IS 'When it is in force: never at the same time as another version of the variant; NULL until approved, and for one that was retired before it was';
 COMMENT ON COLUMN ssot.definition_version.description IS 'What it means, in business language';
 COMMENT ON COLUMN ssot.definition_version.owner IS 'The team or person that answers for it';
 COMMENT ON COLUMN ssot.definition_version.canonical_system IS 'The system that is believed first about it, where that is said';
 COMMENT ON COLUMN ssot.definition_version.defined_entity IS 'The entity that is defined, of kind entity, by its name of today';
 COMMENT ON COLUMN ssot.definition_version.signers IS 'Roles (teams) of which each must sign before it is approved';
-COMMENT ON COLUMN ssot.definition_version.leaving_signers IS 'Teams that the version before asked and this one does not: they sign this one for the last time';
+COMMENT ON COLUMN ssot.definition_version.leaving_signers IS 'Teams that the version before asked (or, not approved, still had to ask) and this one does not: they sign this one for the last time';
 COMMENT ON COLUMN ssot.definition_version.signatures IS 'How often it was signed or a signature withdrawn: whoever does so writes this row, so that two cannot miss each other';
 COMMENT ON COLUMN ssot.definition_version.successor IS 'The version that took or takes its place';
 COMMENT ON COLUMN ssot.definition_version.declared IS 'Of a metric, the declaration: kind, entity, measure, filter, dimensions, date, unit, currency, parts (src/dictionary/metric_spec.c)';
@@ -2422,7 +2422,7 @@ CREATE FUNCTION ssot.create_definition(
     draft boolean DEFAULT false)
 RETURNS integer LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_create_definition'
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ssot.create_definition(text, text, text, text, text, regclass, text[], text, timestamptz, boolean) IS 'Writes down what a word means (kind term) or what a row of an entity is (kind entity, with entity): a new version, whose number is returned. owner (for the first version you) and canonical_system: null is as in the version before. signers: roles of which a member each must sign it before it is approved (ssot.sign); null: those of the version before; teams that are asked no longer sign this version for the last time. Without signers it is approved at once. variant: another meaning of the name (sales, finance); the first one is canonical. effective_from: not before; else from its approval on, the first version of a variant for all of the past too, or from an effective_from in the past; of a later one that is an error, because numbers of the past were given out by the version in force then, and a date that has passed when the last signature comes is that moment. draft: not to be signed yet. A name that is defined is continued by members of its last author''s role only. An entity''s definition needs ownership of its table.';
+COMMENT ON FUNCTION ssot.create_definition(text, text, text, text, text, regclass, text[], text, timestamptz, boolean) IS 'Writes down what a word means (kind term) or what a row of an entity is (kind entity, with entity): a new version, whose number is returned. owner (for the first version you) and canonical_system: null is as in the version before. signers: roles of which a member each must sign it before it is approved (ssot.sign); null: those of the version before; teams that are asked no longer sign this version for the last time, if they are roles still. Without signers it is approved at once. variant: another meaning of the name (sales, finance); the first one is canonical. effective_from: not before; else from its approval on, the first version of a variant for all of the past too, or from an effective_from in the past; of a later one that is an error, because numbers of the past were given out by the version in force then, and a date that has passed when the last signature comes is that moment. draft: not to be signed yet. A name that is defined is continued by members of its last author''s role only. An entity''s definition needs ownership of its table.';
 
 CREATE FUNCTION ssot.propose(name text, version integer, variant text DEFAULT NULL)
 RETURNS text LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_propose'
@@ -2447,7 +2447,7 @@ COMMENT ON FUNCTION ssot.deprecate(text, integer, text, timestamptz, integer) IS
 CREATE FUNCTION ssot.retire_definition(name text, version integer, variant text DEFAULT NULL)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_retire_definition'
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ssot.retire_definition(text, integer, text) IS 'Takes an approved or deprecated version out of use now. It stays on record, and numbers of the past are still counted by it. By its author.';
+COMMENT ON FUNCTION ssot.retire_definition(text, integer, text) IS 'Takes an approved or deprecated version out of use now. It stays on record, and numbers of the past are still counted by it. One that is not in force yet never will be, and the version before it goes on. By its author.';
 
 CREATE FUNCTION ssot.use_definition(system text, name text, variant text DEFAULT '')
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_use_definition'

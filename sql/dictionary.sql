@@ -160,7 +160,6 @@ SELECT definition, 9, variant_id, 'term', 'approved', true, '[2020-01-01,2021-01
   FROM ssot.definition_version WHERE definition = 'customer' AND version = 1; -- ERROR
 \set VERBOSITY default
 SELECT ssot.deprecate('customer', 2, at => '2998-01-01'); -- ERROR
-SELECT ssot.retire_definition('customer', 2); -- ERROR
 SELECT ssot.deprecate('customer', 2, at => '3000-01-01');
 SELECT ssot.retire_definition('customer', 1);
 SELECT d.version, d.state, d.in_force, d.effective_to IS NOT NULL AS ends FROM ssot.dictionary AS d WHERE d.definition = 'customer' ORDER BY 1;
@@ -174,6 +173,43 @@ SELECT ssot.use_definition('no system', 'customer', 'sales'); -- ERROR
 SELECT d.variant, d.version, d.canonical, d.used_by FROM ssot.dictionary AS d WHERE d.definition = 'customer' ORDER BY 1, 2;
 SELECT ssot.set_canonical_variant('customer', 'sales');
 SELECT d.variant, d.version, d.canonical FROM ssot.dictionary AS d WHERE d.definition = 'customer' ORDER BY 1, 2;
+
+-- No row of versions leads around those who sign, approved or not.
+SET SESSION AUTHORIZATION regress_dict_ann;
+SELECT ssot.create_definition('row', description => 'One', signers => '{regress_dict_sales,regress_dict_finance}');
+SELECT ssot.create_definition('row', description => 'Two', signers => '{}');
+SELECT ssot.create_definition('row', description => 'Three', signers => '{}');
+SELECT ssot.create_definition('row', description => 'Four');
+SELECT d.version, d.state, d.waits_for FROM ssot.dictionary AS d WHERE d.definition = 'row' ORDER BY 1;
+SET SESSION AUTHORIZATION regress_dict_cat;
+SELECT ssot.sign('row', 4, team => 'regress_dict_sales');
+SET SESSION AUTHORIZATION regress_dict_bob;
+SELECT ssot.sign('row', 4, team => 'regress_dict_finance');
+SET SESSION AUTHORIZATION regress_dict_ann;
+SELECT ssot.create_definition('row', description => 'Five');
+RESET SESSION AUTHORIZATION;
+SELECT d.version, d.state, d.signers FROM ssot.dictionary AS d WHERE d.definition = 'row' AND d.version > 3 ORDER BY 1;
+-- A team that is no role any more cannot sign, and keeps nobody from naming another.
+BEGIN;
+CREATE ROLE regress_dict_gone;
+SELECT ssot.create_definition('gone', description => 'One', signers => '{regress_dict_gone}');
+DROP ROLE regress_dict_gone;
+SAVEPOINT s;
+SELECT ssot.create_definition('gone', description => 'Two'); -- ERROR
+ROLLBACK TO s;
+SELECT ssot.create_definition('gone', description => 'Two', signers => '{regress_dict_sales}');
+SELECT d.version, d.waits_for FROM ssot.dictionary AS d WHERE d.definition = 'gone' ORDER BY 1;
+ROLLBACK;
+-- One that is not in force yet can be called off.
+SELECT ssot.create_definition('later', description => 'One');
+SELECT ssot.create_definition('later', description => 'Two', effective_from => '2999-01-01');
+SELECT ssot.retire_definition('later', 2);
+SELECT d.version, d.state, d.in_force, d.effective_from, d.effective_to, d.successor FROM ssot.dictionary AS d WHERE d.definition = 'later' ORDER BY 1;
+SELECT ssot.create_definition('later', description => 'Three');
+SELECT d.version, d.state, d.in_force, d.successor FROM ssot.dictionary AS d WHERE d.definition = 'later' ORDER BY 1;
+SELECT * FROM ssot.verify_dictionary();
+DELETE FROM ssot.signature WHERE definition = 'row';
+DELETE FROM ssot.definition_version WHERE definition IN ('row', 'later');
 
 -- Found by its words
 SELECT s.definition, s.variant, s.version FROM ssot.search_dictionary('contracts') AS s;

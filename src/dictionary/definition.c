@@ -72,6 +72,11 @@ static SsotQuery last_query = {
 	.argtypes = {TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID}
 };
 
+/*
+ * Teams that the version before asked are asked once more, and those that it still had
+ * to ask when it was not approved: no row of versions leads around them. A team that is
+ * no role any more cannot sign.
+ */
 static SsotQuery insert_query = {
 	.sql =
 	"INSERT INTO ssot.definition_version\n"
@@ -85,8 +90,11 @@ static SsotQuery insert_query = {
 	"       n.kind, n.state, n.canonical, $1, $2, coalesce($3, b.owner, $11),\n"
 	"       coalesce($4, b.canonical_system), $5,\n"
 	"       coalesce($6, b.signers, '{}'),\n"
-	"       ARRAY(SELECT t.team FROM pg_catalog.unnest(b.signers) AS t (team)\n"
-	"             WHERE t.team <> ALL (coalesce($6, b.signers))),\n"
+	"       ARRAY(SELECT DISTINCT t.team\n"
+	"             FROM pg_catalog.unnest(b.signers || CASE WHEN b.effective IS NULL THEN b.leaving_signers ELSE '{}' END) AS t (team)\n"
+	"             WHERE t.team <> ALL (coalesce($6, b.signers))\n"
+	"               AND EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname = t.team)\n"
+	"             ORDER BY t.team),\n"
 	"       $7, $8, coalesce($9, '{}'), n.created_by, n.created_role, n.created_in, pg_catalog.clock_timestamp()\n"
 	"FROM pg_catalog.jsonb_to_record($10) AS n (definition text, variant text, version integer,\n"
 	"         kind text, state text, canonical boolean, created_by text, created_role oid, created_in bigint)\n"
@@ -98,6 +106,34 @@ static SsotQuery insert_query = {
 	.argtypes = {TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID, JSONBOID, JSONBOID,
 	JSONBOID, JSONBOID, TEXTOID}
 };
+
+/* A signer that was taken over from the version before, and is no role any more. */
+static SsotQuery gone_query = {
+	.sql =
+	"SELECT t.team\n"
+	"FROM ssot.definition_version AS v\n"
+	"CROSS JOIN LATERAL pg_catalog.unnest(v.signers) AS t (team)\n"
+	"WHERE v.definition = $1 AND v.variant = $2 AND v.version = $3\n"
+	"  AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname = t.team)\n"
+	"LIMIT 1",
+	.nargs = 3,
+	.argtypes = {TEXTOID, TEXTOID, INT4OID}
+};
+
+static void
+require_signers(const SsotDefinition *definition)
+{
+	Datum		args[3] = {CStringGetTextDatum(definition->name), CStringGetTextDatum(definition->variant),
+	Int32GetDatum(definition->version)};
+	Datum		team;
+	bool		isnull;
+
+	if (ssot_config_one(&gone_query, args, NULL, 1, &team, &isnull))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("signer \"%s\" of \"%s\" is not a role any more", TextDatumGetCString(team), definition->name),
+				 errhint("Say who signs from now on: signers => ....")));
+}
 
 static Datum
 text_or_null(const char *text, bool *isnull)
@@ -226,6 +262,7 @@ ssot_definition_keep(SsotDefinition *definition)
 	args[9] = identity(definition);
 	args[10] = CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
 	ssot_config_run(&insert_query, args, nulls);
+	require_signers(definition);
 }
 
 /* ---- locking ------------------------------------------------------------- */

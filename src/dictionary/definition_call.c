@@ -438,20 +438,55 @@ static SsotQuery retire_query = {
 	.argtypes = {TEXTOID, TEXTOID, INT4OID}
 };
 
+/* One that is not in force yet never will be. */
+static SsotQuery cancel_query = {
+	.sql =
+	"UPDATE ssot.definition_version AS v\n"
+	"SET state = 'retired', effective = NULL\n"
+	"FROM (SELECT o.effective AS was FROM ssot.definition_version AS o\n"
+	"      WHERE o.definition = $1 AND o.variant = $2 AND o.version = $3) AS o\n"
+	"WHERE v.definition = $1 AND v.variant = $2 AND v.version = $3\n"
+	"RETURNING pg_catalog.lower(o.was)",
+	.nargs = 3,
+	.argtypes = {TEXTOID, TEXTOID, INT4OID}
+};
+
+/* What was to end where it begins goes on. */
+static SsotQuery go_on_query = {
+	.sql =
+	"UPDATE ssot.definition_version AS v\n"
+	"SET effective = pg_catalog.tstzrange(pg_catalog.lower(v.effective), NULL),\n"
+	"    state = CASE v.state WHEN 'deprecated' THEN 'approved' ELSE v.state END,\n"
+	"    successor = NULL\n"
+	"WHERE v.definition = $1 AND v.variant = $2 AND v.successor = $3\n"
+	"  AND pg_catalog.upper(v.effective) = $4",
+	.nargs = 4,
+	.argtypes = {TEXTOID, TEXTOID, INT4OID, TIMESTAMPTZOID}
+};
+
+static void
+cancel(Datum *args)
+{
+	bool		isnull;
+
+	ssot_config_one(&cancel_query, args, NULL, 1, &args[3], &isnull);
+	ssot_config_run(&go_on_query, args, NULL);
+}
+
 /* (name, version, variant) */
 Datum
 ssot_retire_definition(PG_FUNCTION_ARGS)
 {
 	SsotVersionName version = version_argument(fcinfo);
 	char	   *state = ssot_definition_lock(&version);
-	Datum		args[3];
+	Datum		args[4];
 
 	require_author(&version, "retire");
 	if (strcmp(state, "approved") != 0 && strcmp(state, "deprecated") != 0)
 		refuse_state(&version, state, "Only what was approved is retired.");
 	version_args(&version, args);
 	if (ssot_config_run(&retire_query, args, NULL) == 0)
-		refuse_state(&version, "not in force yet", "Deprecate it with a date, or replace it by a new version.");
+		cancel(args);
 	PG_RETURN_VOID();
 }
 
