@@ -8,6 +8,7 @@
 #include "common/ident.h"
 #include "golden/match_model.h"
 #include "golden/match_override.h"
+#include "identity/large.h"
 #include "match_table.h"
 
 #include "access/tupdesc.h"
@@ -26,9 +27,6 @@ PG_FUNCTION_INFO_V1(ssot_match_pairs);
 PG_FUNCTION_INFO_V1(ssot_match_model);
 PG_FUNCTION_INFO_V1(ssot_match_blocking);
 PG_FUNCTION_INFO_V1(ssot_match_kinds);
-
-/* Records whose keys are fetched before they are needed. */
-#define AHEAD	16
 
 /* What the four functions have in common: the outcome of a run. */
 typedef struct Run
@@ -127,34 +125,21 @@ run(FunctionCallInfo fcinfo)
 	return run;
 }
 
+/* The key of the row that came as number "row". */
 static Datum
-key_datum(const Run *run, int record)
+row_key(const Run *run, int row)
 {
 	const SsotMatchTable *table = &run->table;
-	int			i = table->records->arrival[record];
 
-	return PointerGetDatum(cstring_to_text_with_len(table->key_bytes + table->key_start[i],
-													table->key_start[i + 1] - table->key_start[i]));
+	return PointerGetDatum(cstring_to_text_with_len(table->key_bytes + table->key_start[row],
+													table->key_start[row + 1] - table->key_start[row]));
 }
 
-/* Keys are not in the order of records: ask for those of some records later. */
-static void
-announce_key(const Run *run, int record)
-{
-	const SsotMatchTable *table = &run->table;
-	const int  *arrival = table->records->arrival;
-
-	__builtin_prefetch(&table->key_start[arrival[record + AHEAD]]);
-	__builtin_prefetch(table->key_bytes + table->key_start[arrival[record + AHEAD / 2]]);
-}
-
-/* Are the key bytes of one record before those of another? */
+/* Are the key bytes of one row before those of another? */
 static bool
-key_before(const Run *run, int a, int b)
+key_before(const Run *run, int i, int j)
 {
 	const SsotMatchTable *table = &run->table;
-	int			i = table->records->arrival[a];
-	int			j = table->records->arrival[b];
 	Size		left = table->key_start[i + 1] - table->key_start[i];
 	Size		right = table->key_start[j + 1] - table->key_start[j];
 	int			order = memcmp(table->key_bytes + table->key_start[i],
@@ -163,50 +148,56 @@ key_before(const Run *run, int a, int b)
 	return order < 0 || (order == 0 && left < right);
 }
 
+/* For each row the one of its cluster whose key is the least. */
+static int *
+name_clusters(const Run *run)
+{
+	const SsotRecords *records = run->table.records;
+	const int  *cluster = run->matching->gathering.cluster;
+	int		   *least = SSOT_LARGE(int, records->n);
+	int		   *names = SSOT_LARGE(int, records->n);
+
+	for (int i = 0; i < records->n; i++)
+		least[i] = records->arrival[i];
+	for (int i = 0; i < records->n; i++)
+		if (cluster[i] != i && key_before(run, records->arrival[i], least[cluster[i]]))
+			least[cluster[i]] = records->arrival[i];
+	for (int i = 0; i < records->n; i++)
+		names[records->arrival[i]] = least[cluster[i]];
+	ssot_large_free(least);
+	return names;
+}
+
 /*
  * ssot.match(...) returns (key text, cluster text)
  *
- * The cluster is called by the least of its keys.
+ * The cluster is called by the least of its keys. Rows come as they were read.
  */
 Datum
 ssot_match(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Run		   *outcome;
-	const int  *cluster;
-	int		   *least;
-	int			n;
+	int		   *names;
 	MemoryContext row;
 	MemoryContext old;
 
 	InitMaterializedSRF(fcinfo, 0);
 	outcome = run(fcinfo);
-	n = outcome->table.records->n;
-	cluster = outcome->matching->gathering.cluster;
-	least = palloc_extended(sizeof(int) * Max(n, 1), MCXT_ALLOC_HUGE);
-	for (int i = 0; i < n; i++)
-		least[i] = i;
-	for (int i = 0; i < n; i++)
-	{
-		int			root = cluster[i];
-
-		if (root != i && key_before(outcome, i, least[root]))
-			least[root] = i;
-	}
+	names = name_clusters(outcome);
 	row = AllocSetContextCreate(CurrentMemoryContext, "row", ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(row);
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < outcome->table.records->n; i++)
 	{
 		Datum		values[2];
 		bool		nulls[2] = {false, false};
 
 		CHECK_FOR_INTERRUPTS();
-		if (i + AHEAD < n)
-			announce_key(outcome, i);
-		values[0] = key_datum(outcome, i);
-		values[1] = least[cluster[i]] == i ? values[0] : key_datum(outcome, least[cluster[i]]);
+		if ((i & 63) == 0)
+			MemoryContextReset(row);
+		values[0] = row_key(outcome, i);
+		values[1] = names[i] == i ? values[0] : row_key(outcome, names[i]);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-		MemoryContextReset(row);
 	}
 	MemoryContextSwitchTo(old);
 	ssot_matching_report(outcome->matching, outcome->options.max_cluster);
@@ -252,15 +243,16 @@ ssot_match_pairs(PG_FUNCTION_ARGS)
 	{
 		const SsotScoredPair *pair = &outcome->matching->pairs[i];
 		const int  *cluster = outcome->matching->gathering.cluster;
-		bool		swap = key_before(outcome, pair->b, pair->a);
+		const int  *arrival = outcome->table.records->arrival;
+		bool		swap = key_before(outcome, arrival[pair->b], arrival[pair->a]);
 		Datum		values[6];
 		bool		nulls[6] = {0};
 
 		CHECK_FOR_INTERRUPTS();
 		if (i > 0 && pair->a == pair[-1].a && pair->b == pair[-1].b)
 			continue;			/* found twice, in an oversized block */
-		values[0] = key_datum(outcome, swap ? pair->b : pair->a);
-		values[1] = key_datum(outcome, swap ? pair->a : pair->b);
+		values[0] = row_key(outcome, arrival[swap ? pair->b : pair->a]);
+		values[1] = row_key(outcome, arrival[swap ? pair->a : pair->b]);
 		values[2] = Float8GetDatum(pair->weight);
 		values[3] = Float8GetDatum(ssot_probability(pair->weight));
 		values[4] = evidence_datum(outcome, pair->a, pair->b);

@@ -20,6 +20,7 @@
 #include "common/settings.h"
 #include "entity/json.h"
 #include "golden/match_override.h"
+#include "identity/large.h"
 #include "match_table.h"
 
 #include "access/table.h"
@@ -158,15 +159,14 @@ keep_key(Reading *reading, const char *key, int len)
 	if (start + len > reading->key_bytes)
 	{
 		reading->key_bytes = Max(reading->key_bytes * 2, start + len);
-		table->key_bytes = repalloc_huge(table->key_bytes, reading->key_bytes);
+		SSOT_ENLARGE(table->key_bytes, char, reading->key_bytes);
 	}
 	memcpy(table->key_bytes + start, key, len);
 	reading->n++;
 	if (reading->n == reading->key_capacity)
 	{
 		reading->key_capacity *= 2;
-		table->key_start = repalloc_huge(table->key_start,
-										 sizeof(Size) * (reading->key_capacity + 1));
+		SSOT_ENLARGE(table->key_start, Size, reading->key_capacity + 1);
 	}
 	table->key_start[reading->n] = start + len;
 }
@@ -363,8 +363,8 @@ ssot_match_read(SsotMatchTable *table)
 	}
 	ssot_sql_append(&sql, " FROM %T AS t", ssot_relation_name(table->relid));
 
-	table->key_bytes = palloc(reading.key_bytes);
-	table->key_start = palloc(sizeof(Size) * (reading.key_capacity + 1));
+	table->key_bytes = SSOT_LARGE(char, reading.key_bytes);
+	table->key_start = SSOT_LARGE(Size, reading.key_capacity + 1);
 	table->key_start[0] = 0;
 	initStringInfo(&reading.joined);
 	reading.row_context = AllocSetContextCreate(CurrentMemoryContext, "row of a relation to match",

@@ -23,9 +23,6 @@
 /* Turns by which memory is asked for before it is needed. */
 #define AHEAD	16
 
-#define ENLARGE(array, type, count) \
-	((array) = (type *) repalloc_huge(array, sizeof(type) * (Size) (count)))
-
 /* ---- order --------------------------------------------------------------- */
 
 /* Records into the order of their keys' hashes. */
@@ -49,7 +46,7 @@ order_records(SsotRecords *records)
 		records->key_hash[i] = order[i].key;
 		records->arrival[i] = order[i].number;
 	}
-	pfree(order);
+	ssot_large_free(order);
 	CHECK_FOR_INTERRUPTS();
 	ids = SSOT_LARGE(int, (Size) n * nfields);
 	for (int i = 0; i < n; i++)
@@ -59,7 +56,7 @@ order_records(SsotRecords *records)
 		memcpy(ids + (Size) i * nfields, records->ids + (Size) records->arrival[i] * nfields,
 			   sizeof(int) * nfields);
 	}
-	pfree(records->ids);
+	ssot_large_free(records->ids);
 	records->ids = ids;
 	if (records->groups != NULL)
 	{
@@ -67,7 +64,7 @@ order_records(SsotRecords *records)
 
 		for (int i = 0; i < n; i++)
 			groups[i] = records->groups[records->arrival[i]];
-		pfree(records->groups);
+		ssot_large_free(records->groups);
 		records->groups = groups;
 	}
 }
@@ -102,7 +99,7 @@ number_values(SsotRecords *records, int field)
 		values->count[*id]++;
 	}
 	Assert(next == values->nvalues);
-	pfree(new);
+	ssot_large_free(new);
 	return old;
 }
 
@@ -135,10 +132,10 @@ order_values(SsotRecords *records, int field)
 		offset[id + 1] = offset[id] + size;
 		hash[id] = values->hash[old[id]];
 	}
-	pfree(old);
-	pfree(values->bytes);
-	pfree(values->offset);
-	pfree(values->hash);
+	ssot_large_free(old);
+	ssot_large_free(values->bytes);
+	ssot_large_free(values->offset);
+	ssot_large_free(values->hash);
 	values->bytes = bytes;
 	values->offset = offset;
 	values->hash = hash;
@@ -174,6 +171,7 @@ weigh_values(SsotValues *values, int nrecords, SsotTokenShares *known)
 	if (values->kind->tokens == NULL)
 		return;
 	values->shares = known;
+	values->shares_known = known != NULL;
 	if (known == NULL)
 		arg.shares = values->shares = ssot_token_shares_create(nrecords - values->count[0]);
 	for (int id = 1; id < values->nvalues && known == NULL; id++)
@@ -220,8 +218,8 @@ take_keys(KeyList *list, SsotValues *values, int field, int id, const SsotValueK
 	if (list->n + keys->count > list->capacity)
 	{
 		list->capacity *= 2;
-		ENLARGE(list->keys, uint32, list->capacity);
-		ENLARGE(list->classes, uint8, list->capacity);
+		SSOT_ENLARGE(list->keys, uint32, list->capacity);
+		SSOT_ENLARGE(list->classes, uint8, list->capacity);
 	}
 	/* backwards, so that of a sorted class the first one stays */
 	for (int k = keys->count - 1; k >= 0; k--)
@@ -344,7 +342,7 @@ ssot_records_spread(SsotRecords *records, int field, int number, SsotTokenShares
 	weigh_values(&records->fields[field], records->n, known);
 	collect_keys(&list, &records->fields[field], number, context);
 	spread_keys(&list, records, field);
-	pfree(list.first);
-	pfree(list.keys);
-	pfree(list.classes);
+	ssot_large_free(list.first);
+	ssot_large_free(list.keys);
+	ssot_large_free(list.classes);
 }

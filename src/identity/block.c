@@ -90,12 +90,8 @@ ssot_records_trim(SsotRecords *records, List *rules)
 
 		used[f][sorted_class(values->kind)] = true;
 		for (int c = 0; c < values->kind->nclasses; c++)
-			if (!used[f][c] && values->by_record[c].keys != NULL)
-			{
-				pfree(values->by_record[c].keys);
-				values->by_record[c].keys = NULL;
-				values->by_record[c].nslots = 0;
-			}
+			if (!used[f][c])
+				ssot_class_drop(&values->by_record[c]);
 	}
 }
 
@@ -122,7 +118,7 @@ sort_by_field(const SsotRecords *records, int field, int class, uint32 *numbers,
 	ssot_radix_sort(entries, n, 64);
 	for (int64 i = 0; i < n; i++)
 		numbers[i] = entries[i].number;
-	pfree(entries);
+	ssot_large_free(entries);
 }
 
 /* Take an oversized block out of the table of keys, and sort it. */
@@ -248,8 +244,8 @@ ssot_blocks_build(const SsotRecords *records, List *rules)
 			sort_rule(blocks, rule, entries, scratch);
 		}
 	}
-	pfree(entries);
-	pfree(scratch);
+	ssot_large_free(entries);
+	ssot_large_free(scratch);
 	return blocks;
 }
 

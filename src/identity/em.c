@@ -22,6 +22,7 @@
 #include "postgres.h"
 
 #include "ssot.h"
+#include "identity/large.h"
 #include "identity/model.h"
 
 #include "miscadmin.h"
@@ -101,7 +102,7 @@ draw_random(Learning *learning, SsotLeveler *leveler)
 	int64		most = all <= ALL_PAIRS ? all : RANDOM_PAIRS;
 	int64		done = 0;
 
-	learning->random = palloc(sizeof(PatternCount) * Max(most, 1));
+	learning->random = SSOT_LARGE(PatternCount, most);
 	for (int distance = 1; distance < n && done < most; distance++)
 		for (int i = 0; i + distance < n && done < most; i++)
 		{
@@ -321,7 +322,7 @@ learn_prior(Learning *learning)
 				chances += training->drawn[r];
 		draw->weight = 1 / chances;
 	}
-	weights = palloc_extended(sizeof(double) * Max(training->ndraws, 1), MCXT_ALLOC_HUGE);
+	weights = SSOT_LARGE(double, training->ndraws);
 	for (int i = 0; i < training->ndraws; i++)
 		weights[i] = pattern_weight(model, training->draws[i].pattern, NULL);
 	for (int round = 0; round < MAX_ROUNDS; round++)
@@ -346,7 +347,7 @@ learn_prior(Learning *learning)
 		if (fabs(matches - before) <= matches * SETTLED)
 			break;
 	}
-	pfree(weights);
+	ssot_large_free(weights);
 }
 
 /* log2 of the share of records that have what two things agree on by chance. */
@@ -414,7 +415,7 @@ ssot_model_learn(SsotLeveler *leveler, SsotTraining *training)
 	}
 	draw_random(&learning, leveler);
 	count_equal(&learning);
-	learning.drawn = palloc_extended(sizeof(PatternCount) * Max(training->ndraws, 1), MCXT_ALLOC_HUGE);
+	learning.drawn = SSOT_LARGE(PatternCount, training->ndraws);
 	for (int i = 0; i < training->ndraws; i++)
 		learning.drawn[i] = (PatternCount)
 	{
@@ -446,5 +447,7 @@ ssot_model_learn(SsotLeveler *leveler, SsotTraining *training)
 	learn_references(&learning);
 	ssot_given_references(model);
 	ssot_model_learn_others(model, leveler);
+	ssot_large_free(learning.random);
+	ssot_large_free(learning.drawn);
 	return model;
 }

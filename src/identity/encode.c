@@ -28,6 +28,7 @@
 #include "identity/arrange.h"
 #include "identity/encode.h"
 #include "identity/large.h"
+#include "identity/segment.h"
 
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -46,14 +47,13 @@ typedef struct RawSlot
 {
 	uint64		hash;
 	uint32		check;
-	int			id;				/* EMPTY, a value, or NEW(k): the batch's new
-								 * text k */
+	int			id;				/* 0: empty; else 1 more than a value, or than
+								 * NEW(k), the batch's new text k */
 } RawSlot;
 
 /* What preparing some values takes, so that it is allocated but once. */
 #define VALUE_MEMORY	(32 * 1024)
 
-#define EMPTY	(-1)
 #define NEW(k)	(-2 - (k))		/* its own inverse */
 
 /* A prepared form, by hash. */
@@ -121,11 +121,7 @@ struct SsotEncoder
 static RawSlot *
 allocate_raw(uint32 size)
 {
-	RawSlot    *slots = SSOT_LARGE(RawSlot, size);
-
-	for (uint32 i = 0; i < size; i++)
-		slots[i].id = EMPTY;
-	return slots;
+	return SSOT_LARGE0(RawSlot, size);
 }
 
 static FormSlot *
@@ -133,11 +129,6 @@ allocate_forms(uint32 size)
 {
 	return SSOT_LARGE0(FormSlot, size);
 }
-
-#define ALLOCATE(type, count) \
-	((type *) palloc_extended(sizeof(type) * (Size) (count), MCXT_ALLOC_HUGE))
-#define ENLARGE(array, type, count) \
-	((array) = (type *) repalloc_huge(array, sizeof(type) * (Size) (count)))
 
 SsotEncoder *
 ssot_encoder_create(int nfields, const SsotKind *const *kinds, const char *const *names,
@@ -149,9 +140,9 @@ ssot_encoder_create(int nfields, const SsotKind *const *kinds, const char *const
 	encoder->records = records;
 	encoder->capacity = 1024;
 	records->nfields = nfields;
-	records->ids = ALLOCATE(int, encoder->capacity * nfields);
-	records->key_hash = ALLOCATE(uint64, encoder->capacity);
-	records->groups = ALLOCATE(uint64, encoder->capacity);
+	records->ids = SSOT_LARGE(int, encoder->capacity * nfields);
+	records->key_hash = SSOT_LARGE(uint64, encoder->capacity);
+	records->groups = SSOT_LARGE(uint64, encoder->capacity);
 	for (int f = 0; f < nfields; f++)
 	{
 		SsotValues *values = &records->fields[f];
@@ -166,9 +157,9 @@ ssot_encoder_create(int nfields, const SsotKind *const *kinds, const char *const
 		dictionary->forms = allocate_forms(1024);
 		dictionary->allocated = 8192;
 		dictionary->capacity = 256;
-		values->bytes = palloc(dictionary->allocated);
-		values->offset = ALLOCATE(uint32, dictionary->capacity + 1);
-		values->hash = ALLOCATE(uint64, dictionary->capacity);
+		values->bytes = SSOT_LARGE(char, dictionary->allocated);
+		values->offset = SSOT_LARGE(uint32, dictionary->capacity + 1);
+		values->hash = SSOT_LARGE(uint64, dictionary->capacity);
 		values->offset[0] = values->offset[1] = 0;
 		values->hash[0] = 0;
 	}
@@ -202,7 +193,7 @@ enlarge_forms(Dictionary *dictionary)
 				i = (i + 1) & dictionary->form_mask;
 			dictionary->forms[i] = old[j];
 		}
-	pfree(old);
+	ssot_large_free(old);
 }
 
 static int
@@ -214,13 +205,13 @@ add_form(Dictionary *dictionary, SsotValues *values, uint64 hash, const char *fo
 	if (id == dictionary->capacity)
 	{
 		dictionary->capacity *= 2;
-		ENLARGE(values->offset, uint32, dictionary->capacity + 1);
-		ENLARGE(values->hash, uint64, dictionary->capacity);
+		SSOT_ENLARGE(values->offset, uint32, dictionary->capacity + 1);
+		SSOT_ENLARGE(values->hash, uint64, dictionary->capacity);
 	}
 	if (dictionary->used + size > dictionary->allocated)
 	{
 		dictionary->allocated = Max(dictionary->allocated * 2, dictionary->used + size);
-		values->bytes = repalloc_huge(values->bytes, dictionary->allocated);
+		SSOT_ENLARGE(values->bytes, char, dictionary->allocated);
 	}
 	memcpy(values->bytes + dictionary->used, form, len);
 	memset(values->bytes + dictionary->used + len, 0, size - len);
@@ -310,15 +301,15 @@ enlarge_raw(Dictionary *dictionary)
 	dictionary->raw_mask = old_size * 2 - 1;
 	dictionary->raw = allocate_raw(old_size * 2);
 	for (uint32 j = 0; j < old_size; j++)
-		if (old[j].id >= 0)
+		if (old[j].id != 0)
 		{
 			uint32		i = old[j].hash & dictionary->raw_mask;
 
-			while (dictionary->raw[i].id >= 0)
+			while (dictionary->raw[i].id != 0)
 				i = (i + 1) & dictionary->raw_mask;
 			dictionary->raw[i] = old[j];
 		}
-	pfree(old);
+	ssot_large_free(old);
 }
 
 static uint32
@@ -340,9 +331,9 @@ find_raw(SsotEncoder *encoder, int field, Waiting *text)
 	uint32		i = text->hash & dictionary->raw_mask;
 	NewText    *new;
 
-	for (; dictionary->raw[i].id != EMPTY; i = (i + 1) & dictionary->raw_mask)
+	for (; dictionary->raw[i].id != 0; i = (i + 1) & dictionary->raw_mask)
 		if (dictionary->raw[i].hash == text->hash && dictionary->raw[i].check == text->check)
-			return dictionary->raw[i].id;
+			return dictionary->raw[i].id - 1;
 	new = &encoder->new_texts[encoder->nnew];
 	new->text = text;
 	new->field = field;
@@ -350,7 +341,7 @@ find_raw(SsotEncoder *encoder, int field, Waiting *text)
 	dictionary->nraw++;
 	dictionary->raw[i] = (RawSlot)
 	{
-		text->hash, text->check, NEW(encoder->nnew)
+		text->hash, text->check, NEW(encoder->nnew) + 1
 	};
 	return NEW(encoder->nnew++);
 }
@@ -393,7 +384,7 @@ take_new_texts(SsotEncoder *encoder)
 		new->id = new->length == 0 ? 0 :
 			find_form(dictionary, &encoder->records->fields[new->field], new->hash,
 					  encoder->forms.data + new->start, new->length);
-		dictionary->raw[new->slot].id = new->id;
+		dictionary->raw[new->slot].id = new->id + 1;
 	}
 }
 
@@ -438,9 +429,9 @@ ssot_encoder_add(SsotEncoder *encoder, uint64 key_hash, uint64 groups,
 					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 					 errmsg("too many records to match at once")));
 		encoder->capacity *= 2;
-		ENLARGE(records->ids, int, (Size) encoder->capacity * nfields);
-		ENLARGE(records->key_hash, uint64, encoder->capacity);
-		ENLARGE(records->groups, uint64, encoder->capacity);
+		SSOT_ENLARGE(records->ids, int, (Size) encoder->capacity * nfields);
+		SSOT_ENLARGE(records->key_hash, uint64, encoder->capacity);
+		SSOT_ENLARGE(records->groups, uint64, encoder->capacity);
 	}
 	for (int f = 0; f < nfields; f++)
 	{
@@ -473,12 +464,12 @@ ssot_encoder_finish(SsotEncoder *encoder, SsotTokenShares *const *shares)
 	look_up(encoder);
 	for (int f = 0; f < records->nfields; f++)
 	{
-		pfree(encoder->dictionaries[f].raw);
-		pfree(encoder->dictionaries[f].forms);
+		ssot_large_free(encoder->dictionaries[f].raw);
+		ssot_large_free(encoder->dictionaries[f].forms);
 	}
 	if (!encoder->any_group)
 	{
-		pfree(records->groups);
+		ssot_large_free(records->groups);
 		records->groups = NULL;
 	}
 	ssot_records_arrange(records);
@@ -493,4 +484,16 @@ ssot_encoder_finish(SsotEncoder *encoder, SsotTokenShares *const *shares)
 	pfree(encoder->form.data);
 	pfree(encoder);
 	return records;
+}
+
+void
+ssot_class_drop(SsotClassKeys *class)
+{
+	if (class->segment != NULL)
+		ssot_segment_free(class->segment);
+	else if (class->keys != NULL)
+		ssot_large_free(class->keys);
+	class->segment = NULL;
+	class->keys = NULL;
+	class->nslots = 0;
 }

@@ -19,6 +19,7 @@ typedef struct SsotClassKeys
 {
 	int			nslots;			/* per record; 0: a sorted class */
 	uint32	   *keys;			/* [n][nslots] */
+	struct SsotSegment *segment;	/* that the keys are in; NULL: none */
 	uint64	   *sort;			/* [nvalues]; NULL: not a sorted class */
 } SsotClassKeys;
 
@@ -36,6 +37,7 @@ typedef struct SsotValues
 	int		   *count;			/* [nvalues] records that have it */
 	SsotClassKeys by_record[SSOT_MAX_CLASSES];
 	SsotTokenShares *shares;	/* NULL: the kind has no tokens */
+	bool		shares_known;	/* they are a stored model's */
 	int			ncut;			/* values longer than SSOT_VALUE_MAX */
 } SsotValues;
 
@@ -74,6 +76,9 @@ extern void ssot_encoder_add(SsotEncoder *encoder, uint64 key_hash, uint64 group
  * is known from before; NULL, or NULL for a field: it is counted.
  */
 extern SsotRecords *ssot_encoder_finish(SsotEncoder *encoder, SsotTokenShares *const *shares);
+
+/* Give the keys of a class back. */
+extern void ssot_class_drop(SsotClassKeys *class);
 
 static inline const void *
 ssot_value(const SsotValues *values, int id)

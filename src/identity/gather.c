@@ -189,9 +189,9 @@ take_decisions(Gathering *g)
 
 	if (in->ndecided == 0)
 		return;
-	g->apart_first = palloc_extended(sizeof(int) * n, MCXT_ALLOC_HUGE);
-	g->apart_last = palloc_extended(sizeof(int) * n, MCXT_ALLOC_HUGE);
-	g->apart_next = palloc_extended(sizeof(int) * 2 * in->ndecided, MCXT_ALLOC_HUGE);
+	g->apart_first = SSOT_LARGE(int, n);
+	g->apart_last = SSOT_LARGE(int, n);
+	g->apart_next = SSOT_LARGE(int, 2 * (Size) in->ndecided);
 	for (int i = 0; i < n; i++)
 		g->apart_first[i] = g->apart_last[i] = -1;
 	for (int i = 0; i < in->ndecided; i++)
@@ -255,6 +255,6 @@ ssot_gather(SsotGathering *in, SsotScoredPair *pairs, int64 npairs, double least
 	/* parents are smaller than their children, so one pass flattens */
 	for (int i = 0; i < n; i++)
 		g.parent[i] = g.parent[g.parent[i]];
-	pfree(g.next);
-	pfree(g.size);
+	ssot_large_free(g.next);
+	ssot_large_free(g.size);
 }

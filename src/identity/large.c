@@ -1,37 +1,279 @@
 /*
  * identity/large.c
- *		Arrays that are larger than the caches and are met in no order.
+ *		Arrays that grow with the number of records.
  *
- * Pages that are not touched stay unallocated, large ones too, so an array that
- * is only filled in part costs at most one large page more than before.
+ * Each large array is a mapping of its own, because an allocator keeps what is
+ * freed for the next one, and the arrays of one step are none of the next one's.
+ * While those of this process fit into its share of maintenance_work_mem they
+ * are plain memory. A further one is a temporary file that is mapped: it is
+ * deleted as soon as it is, and gone when the mapping is. Its pages are the
+ * system's cache: written out when memory is short, and never the reason for
+ * which a process is killed.
+ *
+ * A file is filled with zeros first. Without that, a full disk would show as a
+ * signal in the middle of some loop.
+ *
+ * PostgreSQL's memory contexts end the mappings: each has a callback in the
+ * context in which it was made.
  */
 #include "postgres.h"
 
 #include "ssot.h"
 #include "identity/large.h"
 
+#include "commands/tablespace.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/wait_event.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
+/* From this size on an array is a mapping. */
+#define LEAST_MAPPED	((Size) 512 * 1024)
+
+/* Two of these are worth asking for large pages. */
 #define LARGE_PAGE		((Size) 2 * 1024 * 1024)
+
+typedef struct Mapping
+{
+	MemoryContextCallback callback;
+	char	   *address;		/* NULL: given back */
+	Size		size;
+	bool		in_file;
+} Mapping;
+
+/* Stands before each array; as long as a cache line, so that these stay whole. */
+typedef union Head
+{
+	struct
+	{
+		Mapping    *mapping;	/* NULL: memory of a context */
+		Size		size;		/* of the array */
+	}			of;
+	char		line[64];
+} Head;
+
+static int	sharing = 1;		/* processes */
+static Size in_memory;			/* bytes of this process */
+static Size in_files;
+
+void
+ssot_large_share(int processes)
+{
+	sharing = Max(processes, 1);
+}
+
+bool
+ssot_large_take(Size size)
+{
+	if (in_memory + size > (Size) maintenance_work_mem * 1024 / sharing)
+		return false;
+	in_memory += size;
+	return true;
+}
+
+void
+ssot_large_give_back(Size size)
+{
+	in_memory -= size;
+}
+
+/* ---- mappings ------------------------------------------------------------- */
+
+static void
+unmap(void *arg)
+{
+	Mapping    *mapping = arg;
+
+	if (mapping->address == NULL)
+		return;
+	(void) munmap(mapping->address, mapping->size);
+	if (mapping->in_file)
+		in_files -= mapping->size;
+	else
+		in_memory -= mapping->size;
+	mapping->address = NULL;
+}
+
+void
+ssot_large_fill_file(int file, Size size)
+{
+	static char zeros[65536] = {0};
+
+	for (Size done = 0; done < size;)
+	{
+		int			part = (int) Min(size - done, (Size) sizeof(zeros));
+		int			written;
+
+		CHECK_FOR_INTERRUPTS();
+		errno = 0;
+		written = FileWrite(file, zeros, part, done, WAIT_EVENT_BUFFILE_WRITE);
+		if (written != part)
+		{
+			if (errno == 0)
+				errno = ENOSPC;
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not write a temporary file of matching: %m"),
+					 errdetail("What matching cannot keep in maintenance_work_mem (%d kB) goes to temporary files.",
+							   maintenance_work_mem),
+					 errhint("Make room, or raise maintenance_work_mem.")));
+		}
+		done += part;
+	}
+}
+
+static void
+check_temp_file_limit(Size size)
+{
+	if (temp_file_limit >= 0 && in_files + size > (Size) temp_file_limit * 1024)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("temporary file size exceeds temp_file_limit (%dkB)", temp_file_limit),
+				 errdetail("What matching cannot keep in maintenance_work_mem (%d kB) goes to temporary files.",
+						   maintenance_work_mem),
+				 errhint("Raise maintenance_work_mem or temp_file_limit.")));
+}
+
+static void *
+map_file(Size size)
+{
+	File		file;
+	void	   *address;
+	int			failure;
+
+	check_temp_file_limit(size);
+	PrepareTempTablespaces();
+	file = OpenTemporaryFile(false);
+	ssot_large_fill_file(file, size);
+	address = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, FileGetRawDesc(file), 0);
+	failure = errno;
+	FileClose(file);
+	errno = failure;
+	return address;
+}
+
+static void *
+map_memory(Size size)
+{
+	void	   *address = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+#ifdef MADV_HUGEPAGE
+	/* advice: where it is not taken, nothing is lost */
+	if (address != MAP_FAILED && size >= 2 * LARGE_PAGE)
+		(void) madvise(address, size, MADV_HUGEPAGE);
+#endif
+	return address;
+}
+
+/* An array in a mapping; it is filled with zeros. */
+static void *
+map(Size size)
+{
+	Mapping    *mapping = palloc0(sizeof(Mapping));
+	Size		whole = TYPEALIGN(sysconf(_SC_PAGESIZE), size + sizeof(Head));
+	bool		in_file = !ssot_large_take(whole);
+	void	   *address = in_file ? map_file(whole) : map_memory(whole);
+	Head	   *head = address;
+
+	if (address == MAP_FAILED)
+	{
+		if (!in_file)
+			ssot_large_give_back(whole);
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory"),
+				 errdetail("Failed to map %zu bytes.", size)));
+	}
+	if (in_file)
+		in_files += whole;
+	mapping->address = address;
+	mapping->size = whole;
+	mapping->in_file = in_file;
+	mapping->callback.func = unmap;
+	mapping->callback.arg = mapping;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &mapping->callback);
+	head->of.mapping = mapping;
+	head->of.size = size;
+	return head + 1;
+}
+
+/* ---- arrays --------------------------------------------------------------- */
 
 void *
 ssot_large_alloc(Size size, bool zero)
 {
-	char	   *memory = palloc_extended(size, MCXT_ALLOC_HUGE);
+	Head	   *head;
 
-#ifdef MADV_HUGEPAGE
-	if (size >= 2 * LARGE_PAGE)
+	if (size >= LEAST_MAPPED)
+		return map(size);
+	head = palloc_extended(size + sizeof(Head), zero ? MCXT_ALLOC_ZERO : 0);
+	head->of.mapping = NULL;
+	head->of.size = size;
+	return head + 1;
+}
+
+void
+ssot_large_free(void *memory)
+{
+	Head	   *head = (Head *) memory - 1;
+
+	if (head->of.mapping != NULL)
+		unmap(head->of.mapping);	/* its callback will find nothing to do */
+	else
+		pfree(head);
+}
+
+/* A mapping of plain memory, longer or shorter; NULL if it cannot be. */
+static void *
+remap(Mapping *mapping, Size size)
+{
+#ifdef MREMAP_MAYMOVE
+	Size		whole = TYPEALIGN(sysconf(_SC_PAGESIZE), size + sizeof(Head));
+	Head	   *head;
+
+	if (mapping->in_file)
+		return NULL;
+	ssot_large_give_back(mapping->size);
+	if (ssot_large_take(whole))
 	{
-		char	   *begin = (char *) TYPEALIGN(LARGE_PAGE, (uintptr_t) memory);
-		char	   *end = (char *) TYPEALIGN_DOWN(LARGE_PAGE, (uintptr_t) memory + size);
-
-		/* advice: where it is not taken, nothing is lost */
-		(void) madvise(begin, end - begin, MADV_HUGEPAGE);
+		head = mremap(mapping->address, mapping->size, whole, MREMAP_MAYMOVE);
+		if (head != MAP_FAILED)
+		{
+			mapping->address = (char *) head;
+			mapping->size = whole;
+			head->of.size = size;
+			return head + 1;
+		}
+		ssot_large_give_back(whole);
 	}
+	in_memory += mapping->size;
 #endif
-	if (zero)
-		memset(memory, 0, size);
-	return memory;
+	return NULL;
+}
+
+void *
+ssot_large_realloc(void *memory, Size size)
+{
+	Head	   *head = (Head *) memory - 1;
+	void	   *moved = NULL;
+
+	if (head->of.mapping == NULL && size < LEAST_MAPPED)
+	{
+		head = repalloc(head, size + sizeof(Head));
+		head->of.size = size;
+		return head + 1;
+	}
+	if (head->of.mapping != NULL)
+		moved = remap(head->of.mapping, size);
+	if (moved == NULL)
+	{
+		moved = ssot_large_alloc(size, false);
+		memcpy(moved, memory, Min(size, head->of.size));
+		ssot_large_free(memory);
+	}
+	return moved;
 }

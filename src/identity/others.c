@@ -75,7 +75,7 @@ learn_field(SsotModel *model, SsotLeveler *leveler, int f)
 
 		before = model->fields[f].others[size] = Max(share, size > 0 ? before : share);
 	}
-	pfree(last);
+	ssot_large_free(last);
 }
 
 void

@@ -54,7 +54,7 @@ ssot_radix_sort(SsotRadixEntry *entries, int64 n, int bits)
 	}
 	if (from != entries)
 		memcpy(entries, from, sizeof(SsotRadixEntry) * n);
-	pfree(scratch);
+	ssot_large_free(scratch);
 }
 
 void

@@ -1,56 +1,85 @@
 /*
  * identity/share.h
- *		What the members of a team see of each other's memory.
+ *		Encoded records that the members of a team see all together.
  */
 #ifndef SSOT_SHARE_H
 #define SSOT_SHARE_H
 
-#include "identity/block.h"
-#include "identity/score.h"
+#include "identity/encode.h"
+#include "identity/segment.h"
+#include "identity/tokens.h"
 
-#include "port/atomics.h"
-#include "storage/dsm.h"
-#include "storage/shm_mq.h"
-
-/*
- * A block of shared memory, mapped for as long as the current memory context
- * lives. NULL where there is none to be had: no slot, or no room.
- */
-extern void *ssot_shared_create(Size size, dsm_handle *handle);
-
-/* The same block in another process. */
-extern void *ssot_shared_attach(dsm_handle handle);
-
-/* ---- arrays through a queue ------------------------------------------------ */
-
-/* Send "size" bytes; they may be freed afterwards. */
-extern void ssot_queue_put(shm_mq_handle *queue, const void *bytes, Size size);
-
-/* Receive as many; error if the other side is gone. */
-extern void ssot_queue_take(shm_mq_handle *queue, void *bytes, Size size);
-
-/* A field with all that its encoder made; the sender's arrays are freed. */
-extern void ssot_field_put(shm_mq_handle *queue, SsotValues *values, int nrecords);
-extern void ssot_field_take(shm_mq_handle *queue, SsotValues *values, int nrecords);
-
-/* ---- what scoring reads, in shared memory ---------------------------------- */
-
-typedef struct SsotSharedWalk SsotSharedWalk;
+/* Where another process finds the arrays of a field. */
+typedef struct SsotSharedField
+{
+	SsotSegmentName values;		/* all that is there once per value */
+	int			nvalues;
+	int			ncut;
+	Size		bytes;			/* places in that block */
+	Size		offset;
+	Size		hash;
+	Size		count;
+	Size		slots;			/* of the tokens */
+	Size		sort[SSOT_MAX_CLASSES]; /* 0: not a sorted class */
+	bool		has_shares;
+	SsotTokenTable tokens;
+	int			nslots[SSOT_MAX_CLASSES];
+	SsotSegmentName keys[SSOT_MAX_CLASSES]; /* where nslots > 0 */
+} SsotSharedField;
 
 /*
- * Put records, blocks and scorer into shared memory, and let the pointers of all
- * three point there; what they pointed at is freed. False, with nothing changed
- * that matters, where shared memory is short.
+ * Move the arrays of a field into shared blocks; "values" points there then.
+ * False, with nothing changed, where there is no room.
  */
-extern bool ssot_walk_share(SsotBlocks *blocks, SsotScorer *scorer, double least,
-							dsm_handle *handle, SsotSharedWalk **walk);
+extern bool ssot_field_share(SsotSegments *segments, SsotValues *values, int nrecords,
+							 SsotSharedField *shared);
 
-/* The same three as another process sees them. */
-extern SsotSharedWalk *ssot_walk_attach(dsm_handle handle, SsotBlocks **blocks,
-										SsotScorer **scorer, double *least);
+/* Let "values", of which kind and name are set, point at these. */
+extern void ssot_field_attach(SsotSegments *segments, const SsotSharedField *shared,
+							  SsotValues *values);
 
-/* The next part of a rule that nobody has walked yet; false if none is left. */
-extern bool ssot_walk_next(SsotSharedWalk *walk, const SsotBlocks *blocks, int *rule,
-						   int64 *first, int64 *last);
+/* Where another process finds all records. */
+typedef struct SsotSharedRecords
+{
+	SsotSegmentName block;
+	int			n;
+	int			nfields;
+	Size		ids;			/* places in the block */
+	Size		key_hash;
+	Size		groups;			/* 0: there are no groups */
+	SsotFlatKind kinds[SSOT_MAX_FIELDS];
+	SsotSharedField fields[SSOT_MAX_FIELDS];
+} SsotSharedRecords;
+
+/*
+ * A block for what there is once per record; n, nfields and whether there are
+ * groups is set in "records", and ids, key_hash and groups will point into the
+ * block. False where there is no room.
+ */
+extern bool ssot_records_share(SsotSegments *segments, SsotRecords *records, bool with_groups,
+							   SsotSharedRecords *shared);
+
+/* The records as another process sees them. */
+extern SsotRecords *ssot_records_attach(SsotSegments *segments, const SsotSharedRecords *shared);
+
+/* Give the keys of all classes back, which are only needed to make blocks. */
+extern void ssot_records_drop_keys(SsotRecords *records);
+
+/* Where the next array of a block begins. */
+static inline Size
+ssot_place(Size *end, Size size)
+{
+	Size		start = CACHELINEALIGN(*end);
+
+	*end = start + size;
+	return start;
+}
+
+/* What is at a place. */
+static inline void *
+ssot_at(void *block, Size start)
+{
+	return (char *) block + start;
+}
 
 #endif							/* SSOT_SHARE_H */

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "ssot.h"
+#include "identity/large.h"
 #include "identity/stored.h"
 #include "identity/tokens.h"
 
@@ -71,8 +72,7 @@ most_frequent(SsotFrequency *all, int n)
 static int
 frequent_values(const SsotValues *values, SsotFrequency **out)
 {
-	SsotFrequency *all = palloc_extended(sizeof(SsotFrequency) * values->nvalues,
-										 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	SsotFrequency *all = SSOT_LARGE0(SsotFrequency, values->nvalues);
 	int			n = 0;
 
 	for (int id = 1; id < values->nvalues; id++)
@@ -105,9 +105,11 @@ write_field(StringInfo out, const SsotValues *values, int nrecords)
 	}
 	appendBinaryStringInfo(out, (char *) &header, sizeof(header));
 	appendBinaryStringInfo(out, (char *) frequent, sizeof(SsotFrequency) * header.nfrequent);
-	if (tokens != NULL)
-		appendBinaryStringInfo(out, (char *) tokens, sizeof(SsotFrequency) * header.ntokens);
-	pfree(frequent);
+	ssot_large_free(frequent);
+	if (tokens == NULL)
+		return;
+	appendBinaryStringInfo(out, (char *) tokens, sizeof(SsotFrequency) * header.ntokens);
+	ssot_large_free(tokens);
 }
 
 void

@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "ssot.h"
+#include "identity/large.h"
 #include "identity/team.h"
 #include "identity/team_work.h"
 
@@ -50,6 +51,8 @@ struct SsotTeam
 	shm_mq_handle **from;
 	StringInfoData *batches;	/* by worker */
 	int			rows;			/* in the batches */
+	SsotSegments segments;
+	bool		together;		/* the workers see all records */
 };
 
 /* ---- who does what ---------------------------------------------------------- */
@@ -63,6 +66,7 @@ divide_fields(SsotTeam *team, int nworkers)
 	int			load[SSOT_MAX_FIELDS + 1] = {COST_OF_READING};
 	bool		given[SSOT_MAX_FIELDS] = {0};
 
+	team->task.nworkers = nworkers;
 	team->task.nfields = team->nfields;
 	for (int i = 0; i < team->nfields; i++)
 	{
@@ -97,14 +101,15 @@ wanted_workers(const SsotTeam *team, double rows)
 static bool
 room_for(Size size)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "room for a team",
-												  ALLOCSET_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
-	dsm_handle	handle;
-	bool		room = ssot_shared_create(size, &handle) != NULL;
+	SsotSegments no_files = {NULL};
+	SsotSegmentName name;
+	SsotSegment *segment;
+	bool		room;
 
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
+	segment = ssot_segment_create(&no_files, size, &name);
+	room = segment != NULL;
+	if (room)
+		ssot_segment_free(segment);
 	return room;
 }
 
@@ -128,7 +133,8 @@ call_workers(SsotTeam *team, int nworkers)
 	EnterParallelMode();
 	context = CreateParallelContext(SSOT_TEAM_LIBRARY, SSOT_TEAM_FUNCTION, nworkers);
 	shm_toc_estimate_chunk(&context->estimator, queues);
-	shm_toc_estimate_keys(&context->estimator, 1);
+	shm_toc_estimate_chunk(&context->estimator, sizeof(SharedFileSet));
+	shm_toc_estimate_keys(&context->estimator, 2);
 	InitializeParallelDSM(context);
 	if (context->seg == NULL)
 	{
@@ -138,6 +144,9 @@ call_workers(SsotTeam *team, int nworkers)
 	}
 	memory = shm_toc_allocate(context->toc, queues);
 	shm_toc_insert(context->toc, SSOT_TEAM_KEY_QUEUES, memory);
+	team->segments.files = shm_toc_allocate(context->toc, sizeof(SharedFileSet));
+	SharedFileSetInit(team->segments.files, context->seg);
+	shm_toc_insert(context->toc, SSOT_TEAM_KEY_FILES, team->segments.files);
 	team->to = palloc0(sizeof(shm_mq_handle *) * nworkers);
 	team->from = palloc0(sizeof(shm_mq_handle *) * nworkers);
 	for (int i = 0; i < nworkers; i++)
@@ -164,6 +173,7 @@ call_workers(SsotTeam *team, int nworkers)
 		shm_mq_set_handle(team->from[i], context->worker[i].bgwhandle);
 	}
 	WaitForParallelWorkersToAttach(context);
+	ssot_large_share(nworkers + 1);
 	divide_fields(team, nworkers);
 	for (int i = 0; i < nworkers; i++)
 	{
@@ -196,6 +206,8 @@ ssot_team_create(int nfields, const SsotKind *const *kinds, const char *const *n
 		team->kinds[f] = kinds[f];
 		team->names[f] = names[f];
 	}
+	if (!IsInParallelMode())
+		ssot_large_share(1);
 	workers = wanted_workers(team, rows);
 	if (workers > 0)
 		call_workers(team, workers);
@@ -222,6 +234,7 @@ ssot_team_end(SsotTeam *team)
 	WaitForParallelWorkersToFinish(team->context);
 	DestroyParallelContext(team->context);
 	ExitParallelMode();
+	ssot_large_share(1);
 	team->nworkers = 0;
 }
 
@@ -313,9 +326,12 @@ place_ids(int *all, int nfields, int field, const int *ids, int width, int from,
 	}
 }
 
-/* The leader's fields at their places among all. */
+/*
+ * The leader's fields at their places among all, in blocks that the workers see.
+ * Without room for these the leader goes on alone.
+ */
 static SsotRecords *
-spread_fields(SsotTeam *team, SsotRecords *own)
+spread_fields(SsotTeam *team, SsotRecords *own, SsotSharedRecords *shared)
 {
 	SsotRecords *records = palloc0(sizeof(SsotRecords));
 	int			from = 0;
@@ -323,19 +339,34 @@ spread_fields(SsotTeam *team, SsotRecords *own)
 	*records = *own;
 	records->nfields = team->nfields;
 	memset(records->fields, 0, sizeof(records->fields));
-	records->ids = palloc_extended(sizeof(int) * (Size) Max(own->n, 1) * team->nfields, MCXT_ALLOC_HUGE);
+	team->together = ssot_records_share(&team->segments, records, own->groups != NULL, shared);
+	if (!team->together)
+		records->ids = SSOT_LARGE(int, (Size) own->n * team->nfields);
+	else
+	{
+		memcpy(records->key_hash, own->key_hash, sizeof(uint64) * own->n);
+		ssot_large_free(own->key_hash);
+		if (own->groups != NULL)
+		{
+			memcpy(records->groups, own->groups, sizeof(uint64) * own->n);
+			ssot_large_free(own->groups);
+		}
+	}
 	for (int f = 0; f < team->nfields; f++)
 		if (team->task.member[f] == 0)
 		{
 			place_ids(records->ids, team->nfields, f, own->ids, own->nfields, from, own->n);
 			records->fields[f] = own->fields[from++];
+			if (team->together)
+				team->together = ssot_field_share(&team->segments, &records->fields[f], own->n,
+												  &shared->fields[f]);
 		}
-	pfree(own->ids);
+	ssot_large_free(own->ids);
 	return records;
 }
 
 static void
-take_fields(SsotTeam *team, int worker, SsotRecords *records)
+take_fields(SsotTeam *team, int worker, SsotRecords *records, SsotSharedRecords *shared)
 {
 	int			width = 0;
 	int			from = 0;
@@ -344,9 +375,9 @@ take_fields(SsotTeam *team, int worker, SsotRecords *records)
 
 	for (int f = 0; f < team->nfields; f++)
 		width += team->task.member[f] == worker + 1;
-	size = sizeof(int) * (Size) records->n * width;
-	ids = palloc_extended(Max(size, 1), MCXT_ALLOC_HUGE);
-	ssot_queue_take(team->from[worker], ids, size);
+	size = (Size) records->n * width;
+	ids = SSOT_LARGE(int, size);
+	ssot_queue_take(team->from[worker], ids, sizeof(int) * size);
 	for (int f = 0; f < team->nfields; f++)
 		if (team->task.member[f] == worker + 1)
 		{
@@ -355,15 +386,30 @@ take_fields(SsotTeam *team, int worker, SsotRecords *records)
 			place_ids(records->ids, team->nfields, f, ids, width, from++, records->n);
 			values->kind = team->kinds[f];
 			values->name = team->names[f];
-			ssot_field_take(team->from[worker], values, records->n);
+			ssot_queue_take(team->from[worker], &shared->fields[f], sizeof(SsotSharedField));
+			ssot_field_attach(&team->segments, &shared->fields[f], values);
 		}
-	pfree(ids);
+	ssot_large_free(ids);
+}
+
+/* Tell the workers of all records. */
+static void
+show_records(SsotTeam *team, SsotSharedRecords *shared)
+{
+	for (int f = 0; f < team->nfields; f++)
+		shared->kinds[f] = ssot_kind_flat(team->kinds[f]);
+	for (int i = 0; i < team->nworkers; i++)
+	{
+		tell(team->to[i], SSOT_TEAM_RECORDS);
+		ssot_queue_put(team->to[i], shared, sizeof(*shared));
+	}
 }
 
 SsotRecords *
 ssot_team_encoded(SsotTeam *team)
 {
 	SsotRecords *records;
+	SsotSharedRecords *shared;
 
 	pass_on(team);
 	for (int i = 0; i < team->nworkers; i++)
@@ -372,10 +418,13 @@ ssot_team_encoded(SsotTeam *team)
 	records = ssot_encoder_finish(team->encoder, team->shares);
 	if (team->nworkers == 0)
 		return records;
-	records = spread_fields(team, records);
+	shared = palloc0(sizeof(SsotSharedRecords));
+	records = spread_fields(team, records, shared);
 	for (int i = 0; i < team->nworkers; i++)
 		if (has_fields(team, i))
-			take_fields(team, i, records);
+			take_fields(team, i, records, shared);
+	if (team->together)
+		show_records(team, shared);
 	return records;
 }
 
@@ -395,7 +444,7 @@ take_pairs(SsotTeam *team, int worker, SsotBlocks *blocks, SsotPairList *list)
 		blocks->rules[i].pairs += given;
 	}
 	list->compared += found.compared;
-	list->pairs = repalloc_huge(list->pairs, sizeof(SsotScoredPair) * (list->n + found.npairs + 1));
+	SSOT_ENLARGE(list->pairs, SsotScoredPair, list->n + found.npairs + 1);
 	ssot_queue_take(team->from[worker], list->pairs + list->n, sizeof(SsotScoredPair) * found.npairs);
 	list->n += found.npairs;
 }
@@ -407,12 +456,12 @@ ssot_team_walk(SsotTeam *team, SsotBlocks *blocks, SsotScorer *scorer, double le
 	SsotPairList list;
 	SsotSharedWalk *walk;
 	SsotTeamMessage message = {.call = SSOT_TEAM_WALK};
-	dsm_handle	handle;
 
-	if (team == NULL || team->nworkers == 0 ||
-		!ssot_walk_share(blocks, scorer, least, &handle, &walk))
+	if (team == NULL || !team->together)
 		return false;
-	message.walk = handle;
+	walk = ssot_walk_share(&team->segments, blocks, scorer, least, &message.walk);
+	if (walk == NULL)
+		return false;
 	for (int i = 0; i < team->nworkers; i++)
 		ssot_queue_put(team->to[i], &message, sizeof(message));
 	ssot_pair_list_init(&list, scorer, least);

@@ -5,7 +5,8 @@
 #ifndef SSOT_TEAM_H
 #define SSOT_TEAM_H
 
-#include "identity/share.h"
+#include "identity/block.h"
+#include "identity/score.h"
 
 /*
  * A team encodes records and compares them. It may consist of the leader alone:

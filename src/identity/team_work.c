@@ -8,10 +8,12 @@
 #include "postgres.h"
 
 #include "ssot.h"
+#include "identity/large.h"
 #include "identity/team_work.h"
 
 #include "access/parallel.h"
 #include "miscadmin.h"
+#include "utils/memutils.h"
 
 extern PGDLLEXPORT void ssot_team_work(dsm_segment *segment, shm_toc *toc);
 
@@ -24,7 +26,7 @@ ssot_pair_list_init(SsotPairList *list, SsotScorer *scorer, double least)
 	{
 		.scorer = scorer,.least = least,.capacity = 1024
 	};
-	list->pairs = palloc(sizeof(SsotScoredPair) * list->capacity);
+	list->pairs = SSOT_LARGE(SsotScoredPair, list->capacity);
 }
 
 void
@@ -41,7 +43,7 @@ ssot_pair_list_end(SsotPairList *list)
 		if (list->n == list->capacity)
 		{
 			list->capacity *= 2;
-			list->pairs = repalloc_huge(list->pairs, sizeof(SsotScoredPair) * list->capacity);
+			SSOT_ENLARGE(list->pairs, SsotScoredPair, list->capacity);
 		}
 		list->pairs[list->n++] = (SsotScoredPair)
 		{
@@ -82,9 +84,11 @@ typedef struct Worker
 {
 	shm_mq_handle *in;
 	shm_mq_handle *out;
+	SsotSegments segments;
+	MemoryContext own;			/* blocks with the fields that it encoded */
 	SsotEncoder *encoder;		/* NULL: it has no fields */
 	int			nfields;
-	int			nrecords;
+	SsotRecords *records;		/* of all */
 	char	   *batch;
 	Size		capacity;
 } Worker;
@@ -99,6 +103,7 @@ take_task(Worker *worker)
 	int			numbers[SSOT_MAX_FIELDS];
 
 	ssot_queue_take(worker->in, &task, sizeof(task));
+	ssot_large_share(task.nworkers + 1);
 	for (int f = 0; f < task.nfields; f++)
 		if (task.member[f] == ParallelWorkerNumber + 1)
 		{
@@ -141,32 +146,58 @@ take_rows(Worker *worker, const SsotTeamMessage *message)
 		}
 		ssot_encoder_add(worker->encoder, key_hash, 0, texts, lengths);
 	}
-	worker->nrecords += message->rows;
 }
 
+/*
+ * Give the fields to the leader. The blocks are kept until it has seen them, which
+ * is when it tells of all records.
+ */
 static void
-send_fields(Worker *worker)
+share_fields(Worker *worker)
 {
 	SsotRecords *records = ssot_encoder_finish(worker->encoder, NULL);
+	MemoryContext old = MemoryContextSwitchTo(worker->own);
 
 	ssot_queue_put(worker->out, records->ids, sizeof(int) * (Size) records->n * records->nfields);
+	ssot_large_free(records->ids);
+	ssot_large_free(records->key_hash);
+	ssot_large_free(records->arrival);
 	for (int f = 0; f < records->nfields; f++)
-		ssot_field_put(worker->out, &records->fields[f], records->n);
-	pfree(records->ids);
-	pfree(records->key_hash);
-	pfree(records->arrival);
+	{
+		SsotSharedField shared;
+
+		if (!ssot_field_share(&worker->segments, &records->fields[f], records->n, &shared))
+			elog(ERROR, "no room for a shared block");
+		ssot_queue_put(worker->out, &shared, sizeof(shared));
+	}
+	MemoryContextSwitchTo(old);
 }
 
 static void
-take_part(Worker *worker, dsm_handle handle)
+see_records(Worker *worker)
+{
+	SsotSharedRecords shared;
+
+	ssot_queue_take(worker->in, &shared, sizeof(shared));
+
+	/* no process may map a block twice */
+	MemoryContextDelete(worker->own);
+	worker->records = ssot_records_attach(&worker->segments, &shared);
+}
+
+static void
+take_part(Worker *worker, const SsotSegmentName *name)
 {
 	SsotBlocks *blocks;
 	SsotScorer *scorer;
 	double		least;
-	SsotSharedWalk *walk = ssot_walk_attach(handle, &blocks, &scorer, &least);
+	SsotSharedWalk *walk;
 	SsotPairList list;
 	SsotTeamFound found = {0};
 
+	/* keys are in the blocks now */
+	ssot_records_drop_keys(worker->records);
+	walk = ssot_walk_attach(&worker->segments, name, worker->records, &blocks, &scorer, &least);
 	ssot_pair_list_init(&list, scorer, least);
 	ssot_team_walk_parts(walk, blocks, &list);
 	found.npairs = list.n;
@@ -190,6 +221,11 @@ ssot_team_work(dsm_segment *segment, shm_toc *toc)
 	shm_mq_set_sender(out, MyProc);
 	worker.in = shm_mq_attach(in, segment, NULL);
 	worker.out = shm_mq_attach(out, segment, NULL);
+	worker.segments.files = shm_toc_lookup(toc, SSOT_TEAM_KEY_FILES, false);
+	worker.segments.member = ParallelWorkerNumber + 1;
+	SharedFileSetAttach(worker.segments.files, segment);
+	worker.own = AllocSetContextCreate(CurrentMemoryContext, "fields of a worker",
+									   ALLOCSET_SMALL_SIZES);
 	do
 	{
 		ssot_queue_take(worker.in, &message, sizeof(message));
@@ -202,10 +238,13 @@ ssot_team_work(dsm_segment *segment, shm_toc *toc)
 				take_rows(&worker, &message);
 				break;
 			case SSOT_TEAM_FINISH:
-				send_fields(&worker);
+				share_fields(&worker);
+				break;
+			case SSOT_TEAM_RECORDS:
+				see_records(&worker);
 				break;
 			case SSOT_TEAM_WALK:
-				take_part(&worker, message.walk);
+				take_part(&worker, &message.walk);
 				break;
 			case SSOT_TEAM_END:
 				break;

@@ -5,13 +5,16 @@
 #ifndef SSOT_TEAM_WORK_H
 #define SSOT_TEAM_WORK_H
 
+#include "identity/queue.h"
 #include "identity/share.h"
+#include "identity/walk.h"
 
 #define SSOT_TEAM_LIBRARY	"ssot"
 #define SSOT_TEAM_FUNCTION	"ssot_team_work"
 
 /* In the parallel context's own memory. */
 #define SSOT_TEAM_KEY_QUEUES	UINT64CONST(0x5350450000000001)
+#define SSOT_TEAM_KEY_FILES		UINT64CONST(0x5350450000000002)
 
 /* Of a worker: one queue to it, one from it. */
 #define SSOT_TEAM_QUEUE		(128 * 1024)
@@ -19,6 +22,7 @@
 /* Who encodes which field: 0 the leader, else a worker. */
 typedef struct SsotTeamTask
 {
+	int			nworkers;
 	int			nfields;
 	int			member[SSOT_MAX_FIELDS];
 	char		kinds[SSOT_MAX_FIELDS][NAMEDATALEN];
@@ -33,7 +37,8 @@ typedef enum SsotTeamCall
 {
 	SSOT_TEAM_TASK,				/* who encodes what: an SsotTeamTask follows */
 	SSOT_TEAM_ROWS,
-	SSOT_TEAM_FINISH,			/* send your fields */
+	SSOT_TEAM_FINISH,			/* share your fields */
+	SSOT_TEAM_RECORDS,			/* all are shared: SsotSharedRecords follows */
 	SSOT_TEAM_WALK,				/* take part in walking, send what you found */
 	SSOT_TEAM_END
 } SsotTeamCall;
@@ -43,7 +48,7 @@ typedef struct SsotTeamMessage
 	SsotTeamCall call;
 	int			rows;
 	Size		size;
-	dsm_handle	walk;
+	SsotSegmentName walk;
 } SsotTeamMessage;
 
 /* What a worker found; followed by how many pairs each rule gave, and the pairs. */

@@ -62,7 +62,7 @@ resize(SsotTokenShares *shares, uint64 size, int least)
 	for (uint64 i = 0; i < old_size; i++)
 		if (old[i].count >= least)
 			*find_slot(shares, old[i].token) = old[i];
-	pfree(old);
+	ssot_large_free(old);
 }
 
 void
@@ -131,8 +131,7 @@ ssot_token_shares_of(const SsotTokenTable *table)
 int
 ssot_token_frequent(const SsotTokenShares *shares, SsotFrequency **out)
 {
-	SsotFrequency *all = palloc_extended(sizeof(SsotFrequency) * Max(shares->used, 1),
-										 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	SsotFrequency *all = SSOT_LARGE0(SsotFrequency, shares->used);
 	int			n = 0;
 
 	for (uint64 i = 0; i <= shares->mask; i++)

@@ -35,7 +35,7 @@ extern SsotTokenShares *ssot_token_shares_of(const SsotTokenTable *table);
  * A token that is not known is taken for one. */
 extern void ssot_token_settle(SsotTokenShares *shares);
 
-/* Those that more than one record has; returns their number. */
+/* Those that more than one record has, in a large array; returns their number. */
 extern int	ssot_token_frequent(const SsotTokenShares *shares, SsotFrequency **out);
 
 #endif							/* SSOT_TOKENS_H */

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "ssot.h"
+#include "identity/large.h"
 #include "identity/model.h"
 #include "identity/radix.h"
 
@@ -82,7 +83,7 @@ add_draw(SsotLeveler *leveler, SsotTraining *training, int rule, int a, int b)
 	if (training->ndraws == training->capacity)
 	{
 		training->capacity *= 2;
-		training->draws = repalloc_huge(training->draws, sizeof(SsotDraw) * training->capacity);
+		SSOT_ENLARGE(training->draws, SsotDraw, training->capacity);
 	}
 	if ((training->ndraws & 0xFFF) == 0)
 		CHECK_FOR_INTERRUPTS();
@@ -104,7 +105,7 @@ draw_rule(SsotLeveler *leveler, SsotTraining *training, int number)
 	uint32		limit = share >= 1 ? PG_UINT32_MAX : (uint32) (share * PG_UINT32_MAX);
 	int64		capacity = 1024;
 	int64		n = 0;
-	SsotBlockEntry *entries = palloc(sizeof(SsotBlockEntry) * capacity);
+	SsotBlockEntry *entries = SSOT_LARGE(SsotBlockEntry, capacity);
 	SsotBlockEntry *scratch;
 
 	training->drawn[number] = share;
@@ -121,7 +122,7 @@ draw_rule(SsotLeveler *leveler, SsotTraining *training, int number)
 				if (n == capacity)
 				{
 					capacity *= 2;
-					entries = repalloc_huge(entries, sizeof(SsotBlockEntry) * capacity);
+					SSOT_ENLARGE(entries, SsotBlockEntry, capacity);
 				}
 				entries[n++] = (SsotBlockEntry)
 				{
@@ -129,7 +130,7 @@ draw_rule(SsotLeveler *leveler, SsotTraining *training, int number)
 				};
 			}
 	}
-	scratch = palloc_extended(sizeof(SsotBlockEntry) * Max(n, 1), MCXT_ALLOC_HUGE);
+	scratch = SSOT_LARGE(SsotBlockEntry, n);
 	ssot_radix_sort_blocks(entries, scratch, n);
 	for (int64 i = 0; i < n; i++)
 	{
@@ -138,8 +139,8 @@ draw_rule(SsotLeveler *leveler, SsotTraining *training, int number)
 		for (int64 j = i + 1; j < n && j <= i + REACH && entries[j].hash == entries[i].hash; j++)
 			add_draw(leveler, training, number, entries[i].record, entries[j].record);
 	}
-	pfree(scratch);
-	pfree(entries);
+	ssot_large_free(scratch);
+	ssot_large_free(entries);
 }
 
 SsotTraining *
@@ -151,7 +152,7 @@ ssot_training_draw(SsotLeveler *leveler, List *rules)
 	choose_rules(training, rules);
 	training->drawn = palloc0(sizeof(double) * (training->nrules + 1));
 	training->capacity = 1024;
-	training->draws = palloc(sizeof(SsotDraw) * training->capacity);
+	training->draws = SSOT_LARGE(SsotDraw, training->capacity);
 	for (int i = 0; i < training->nrules; i++)
 		draw_rule(leveler, training, i);
 	return training;

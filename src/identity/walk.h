@@ -1,0 +1,31 @@
+/*
+ * identity/walk.h
+ *		Blocks that the members of a team walk together.
+ */
+#ifndef SSOT_WALK_H
+#define SSOT_WALK_H
+
+#include "identity/block.h"
+#include "identity/score.h"
+#include "identity/segment.h"
+
+typedef struct SsotSharedWalk SsotSharedWalk;
+
+/*
+ * Put blocks and scorer, whose records are shared already, into shared memory, and
+ * let the pointers of both point there; what they pointed at is freed. NULL, with
+ * nothing changed, where there is no room.
+ */
+extern SsotSharedWalk *ssot_walk_share(SsotSegments *segments, SsotBlocks *blocks,
+									   SsotScorer *scorer, double least, SsotSegmentName *name);
+
+/* The same two as another process sees them. */
+extern SsotSharedWalk *ssot_walk_attach(SsotSegments *segments, const SsotSegmentName *name,
+										SsotRecords *records, SsotBlocks **blocks,
+										SsotScorer **scorer, double *least);
+
+/* The next part of a rule that nobody has walked yet; false if none is left. */
+extern bool ssot_walk_next(SsotSharedWalk *walk, const SsotBlocks *blocks, int *rule,
+						   int64 *first, int64 *last);
+
+#endif							/* SSOT_WALK_H */
