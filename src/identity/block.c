@@ -25,26 +25,81 @@
 
 #define BEGINS_BLOCK	0x80000000u
 #define WINDOW			6
+#define CHUNK			1024	/* records whose keys are made at once */
 #define AHEAD			16		/* records that are fetched before they are
 								 * needed */
 
 /* ---- building ------------------------------------------------------------ */
 
+/*
+ * Which keys were met once, and which more often: a bit for all keys whose hashes
+ * begin alike. Most records are alone with their key, and need not be sorted.
+ */
+typedef struct Met
+{
+	int			shift;
+	Size		size;			/* bytes of each */
+	uint64	   *once;
+	uint64	   *again;
+} Met;
+
 static void
-fill_keys(SsotBlocks *blocks, SsotRuleBlocks *rule)
+begin_meeting(Met *met, int64 nkeys)
+{
+	int			bits = 16;
+
+	while (bits < 27 && ((int64) 1 << bits) < 8 * nkeys)
+		bits++;
+	met->shift = 32 - bits;
+	met->size = ((Size) 1 << bits) / 8;
+	met->once = (uint64 *) SSOT_LARGE(char, met->size);
+	met->again = (uint64 *) SSOT_LARGE(char, met->size);
+}
+
+static inline void
+meet(Met *met, uint32 hash)
+{
+	uint32		place = hash >> met->shift;
+	uint64		bit = UINT64CONST(1) << (place & 63);
+
+	met->again[place >> 6] |= met->once[place >> 6] & bit;
+	met->once[place >> 6] |= bit;
+}
+
+static inline bool
+met_again(const Met *met, uint32 hash)
+{
+	uint32		place = hash >> met->shift;
+
+	return met->again[place >> 6] >> (place & 63) & 1;
+}
+
+/* The table of keys: some rows at a time, so that a row is in the cache until it
+ * is complete. */
+static void
+fill_keys(SsotBlocks *blocks)
 {
 	int			n = blocks->records->n;
+	uint32		keys[CHUNK * SSOT_RULE_SLOTS];
 
-	for (int r = 0; r < n; r++)
+	for (int first = 0; first < n; first += CHUNK)
 	{
-		uint32		keys[SSOT_RULE_SLOTS];
-		int			nkeys = ssot_rule_keys(blocks->records, rule->rule, r, keys);
-		uint32	   *slots = blocks->keys + (Size) r * blocks->nslots + rule->first_slot;
+		int			count = Min(CHUNK, n - first);
 
-		if ((r & 0xFFFF) == 0)
-			CHECK_FOR_INTERRUPTS();
-		for (int k = 0; k < rule->nslots; k++)
-			slots[k] = k < nkeys ? keys[k] : 0;
+		CHECK_FOR_INTERRUPTS();
+		for (int r = 0; r < blocks->nrules; r++)
+		{
+			SsotRuleBlocks *rule = &blocks->rules[r];
+			uint32	   *slots = blocks->keys + (Size) first * blocks->nslots + rule->first_slot;
+			int			width = rule->nslots;
+
+			if (width == 0)
+				continue;
+			ssot_rule_keys_of(blocks->records, rule->rule, first, count, width, keys);
+			for (int i = 0; i < count; i++, slots += blocks->nslots)
+				for (int k = 0; k < width; k++)
+					slots[k] = keys[i * width + k];
+		}
 	}
 }
 
@@ -142,26 +197,55 @@ treat_oversized(SsotBlocks *blocks, SsotRuleBlocks *rule, uint32 hash, uint32 *n
 					  sorted_class(blocks->records->fields[field].kind), numbers, n);
 }
 
-/* "entries" and "scratch" have room for every key of every record. */
-static void
-sort_rule(SsotBlocks *blocks, SsotRuleBlocks *rule, SsotBlockEntry *entries,
-		  SsotBlockEntry *scratch)
+/*
+ * The keys of a rule that more than one record may have, with the records. They are
+ * made anew, which takes less than to read every so manieth word of the table.
+ */
+static int64
+collect_entries(const SsotBlocks *blocks, const SsotRuleBlocks *rule, Met *met,
+				SsotBlockEntry *entries, uint32 *column)
 {
 	int			n = blocks->records->n;
+	int			width = rule->nslots;
 	int64		count = 0;
+
+	memset(met->once, 0, met->size);
+	memset(met->again, 0, met->size);
+	for (int first = 0; first < n; first += CHUNK)
+	{
+		uint32	   *keys = column + (Size) first * width;
+		int			nkeys = Min(CHUNK, n - first) * width;
+
+		CHECK_FOR_INTERRUPTS();
+		ssot_rule_keys_of(blocks->records, rule->rule, first, nkeys / width, width, keys);
+		for (int i = 0; i < nkeys; i++)
+			if (keys[i] != 0)
+				meet(met, keys[i]);
+	}
+	for (int r = 0; r < n; r++)
+		for (int k = 0; k < width; k++)
+		{
+			uint32		hash = column[(Size) r * width + k];
+
+			/*
+			 * kept or not: a wrong guess of the processor costs more than a
+			 * store
+			 */
+			entries[count].hash = hash;
+			entries[count].record = r;
+			count += hash != 0 && met_again(met, hash);
+		}
+	return count;
+}
+
+/* "entries" and "scratch" have room for every key of every record. */
+static void
+sort_rule(SsotBlocks *blocks, SsotRuleBlocks *rule, Met *met, SsotBlockEntry *entries,
+		  SsotBlockEntry *scratch)
+{
+	int64		count = collect_entries(blocks, rule, met, entries, (uint32 *) scratch);
 	int64		out = 0;
 
-	for (int r = 0; r < n; r++)
-		for (int k = 0; k < rule->nslots; k++)
-		{
-			uint32		hash = blocks->keys[(Size) r * blocks->nslots + rule->first_slot + k];
-
-			if (hash != 0)
-				entries[count++] = (SsotBlockEntry)
-			{
-				hash, r
-			};
-		}
 	CHECK_FOR_INTERRUPTS();
 	ssot_radix_sort_blocks(entries, scratch, count);
 	rule->records = SSOT_LARGE(uint32, count);
@@ -215,6 +299,7 @@ ssot_blocks_build(const SsotRecords *records, List *rules)
 	int			most_slots = 0;
 	SsotBlockEntry *entries;
 	SsotBlockEntry *scratch;
+	Met			met;
 
 	blocks->records = records;
 	blocks->nrules = list_length(rules);
@@ -229,9 +314,11 @@ ssot_blocks_build(const SsotRecords *records, List *rules)
 		blocks->nslots += rule->nslots;
 		most_slots = Max(most_slots, rule->nslots);
 	}
-	entries = SSOT_LARGE(SsotBlockEntry, (int64) records->n * most_slots);
+	entries = SSOT_LARGE(SsotBlockEntry, (int64) records->n * most_slots + 1);
 	scratch = SSOT_LARGE(SsotBlockEntry, (int64) records->n * most_slots);
 	blocks->keys = SSOT_LARGE(uint32, (Size) records->n * blocks->nslots);
+	begin_meeting(&met, (int64) records->n * most_slots);
+	fill_keys(blocks);
 	for (int i = 0; i < blocks->nrules; i++)
 	{
 		SsotRuleBlocks *rule = &blocks->rules[i];
@@ -239,13 +326,12 @@ ssot_blocks_build(const SsotRecords *records, List *rules)
 		if (rule->rule->sorted)
 			sort_all(blocks, rule);
 		else
-		{
-			fill_keys(blocks, rule);
-			sort_rule(blocks, rule, entries, scratch);
-		}
+			sort_rule(blocks, rule, &met, entries, scratch);
 	}
 	ssot_large_free(entries);
 	ssot_large_free(scratch);
+	ssot_large_free(met.once);
+	ssot_large_free(met.again);
 	return blocks;
 }
 

@@ -16,6 +16,8 @@
 
 #include "ssot.h"
 #include "identity/block.h"
+#include "identity/large.h"
+#include "identity/shared_keys.h"
 
 #include "miscadmin.h"
 
@@ -91,6 +93,48 @@ is_legible(const SsotTraining *training, const SsotDraw *draw, const SsotBlockin
 	return true;
 }
 
+/* [nrules][nprobable]: which rule finds which pair? */
+static bool *
+who_finds(const SsotTraining *training, List *rules, const SsotDraw **probable, int nprobable)
+{
+	int			nrules = list_length(rules);
+	bool	   *joins = SSOT_LARGE0(bool, (Size) nrules * nprobable);
+	const SsotBlocking **all = palloc(sizeof(SsotBlocking *) * Max(nrules, 1));
+	int			(*pairs)[2] = palloc(sizeof(int[2]) * PROBABLE);
+	SsotSharedKeys *keys;
+
+	for (int r = 0; r < nrules; r++)
+		all[r] = list_nth(rules, r);
+	for (int i = 0; i < nprobable; i++)
+	{
+		pairs[i][0] = probable[i]->a;
+		pairs[i][1] = probable[i]->b;
+	}
+	keys = ssot_shared_keys(training->records, pairs, nprobable, all, nrules);
+	for (int r = 0; r < nrules; r++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		for (int i = 0; i < nprobable && !all[r]->sorted; i++)
+			joins[(Size) r * nprobable + i] = ssot_shared_keys_join(keys, all[r], i) &&
+				is_legible(training, probable[i], all[r]);
+	}
+	ssot_shared_keys_free(keys);
+	pfree(pairs);
+	return joins;
+}
+
+/* Keep the numbers of those that are not found. */
+static int
+leave(int *open, int nopen, const bool *is_found)
+{
+	int			left = 0;
+
+	for (int i = 0; i < nopen; i++)
+		if (!is_found[open[i]])
+			open[left++] = open[i];
+	return left;
+}
+
 List *
 ssot_rules_choose(const SsotTraining *training, List *rules, double budget)
 {
@@ -101,6 +145,8 @@ ssot_rules_choose(const SsotTraining *training, List *rules, double budget)
 	int			nrules = list_length(rules);
 	bool	   *joins;
 	double	   *left = palloc(sizeof(double) * PROBABLE);
+	int		   *open = palloc(sizeof(int) * PROBABLE);	/* not found yet */
+	int			nopen = 0;
 	double		total = 0;
 	List	   *chosen = NIL;
 	bool	   *used = palloc0(sizeof(bool) * (nrules + 1));
@@ -114,17 +160,10 @@ ssot_rules_choose(const SsotTraining *training, List *rules, double budget)
 		{
 			left[nprobable] = training->draws[i].weight * training->draws[i].posterior;
 			total += left[nprobable];
+			open[nopen++] = nprobable;
 			probable[nprobable++] = &training->draws[i];
 		}
-	joins = palloc_extended(sizeof(bool) * Max((Size) nrules * nprobable, 1), MCXT_ALLOC_HUGE);
-	for (int r = 0; r < nrules; r++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		for (int i = 0; i < nprobable; i++)
-			joins[(Size) r * nprobable + i] = !((const SsotBlocking *) list_nth(rules, r))->sorted &&
-				is_legible(training, probable[i], list_nth(rules, r)) &&
-				ssot_rule_joins(training->records, list_nth(rules, r), probable[i]->a, probable[i]->b);
-	}
+	joins = who_finds(training, rules, probable, nprobable);
 
 	while (list_length(chosen) < MAX_CHOSEN)
 	{
@@ -139,9 +178,9 @@ ssot_rules_choose(const SsotTraining *training, List *rules, double budget)
 
 			if (used[r] || rule->sorted || rule->cost > budget)
 				continue;
-			for (int i = 0; i < nprobable; i++)
-				if (joins[(Size) r * nprobable + i])
-					gain += left[i];
+			for (int i = 0; i < nopen; i++)
+				if (joins[(Size) r * nprobable + open[i]])
+					gain += left[open[i]];
 			if (gain / (rule->cost + FIXED_COST) > best_value)
 			{
 				best_value = gain / (rule->cost + FIXED_COST);
@@ -154,9 +193,7 @@ ssot_rules_choose(const SsotTraining *training, List *rules, double budget)
 		used[best] = true;
 		budget -= ((const SsotBlocking *) list_nth(rules, best))->cost;
 		chosen = lappend(chosen, list_nth(rules, best));
-		for (int i = 0; i < nprobable; i++)
-			if (joins[(Size) best * nprobable + i])
-				left[i] = 0;
+		nopen = leave(open, nopen, joins + (Size) best * nprobable);
 	}
 	return add_sorted(chosen == NIL ? cheapest(rules, budget) : chosen, rules);
 }

@@ -24,6 +24,7 @@
 #include "ssot.h"
 #include "identity/large.h"
 #include "identity/model.h"
+#include "identity/shared_keys.h"
 
 #include "miscadmin.h"
 
@@ -297,6 +298,47 @@ ssot_model_weigh(SsotModel *model)
 /* ---- the prior ----------------------------------------------------------- */
 
 /*
+ * Of the draws that may be one thing and have no weight yet: one over the chances
+ * that they had to be drawn.
+ */
+static void
+weigh_draws(Learning *learning)
+{
+	const SsotModel *model = learning->model;
+	SsotTraining *training = learning->training;
+	int		   *draws = SSOT_LARGE(int, training->ndraws);
+	int			(*pairs)[2] = ssot_large_alloc(sizeof(int[2]) * Max(training->ndraws, 1), false);
+	SsotSharedKeys *keys;
+	int			n = 0;
+
+	for (int i = 0; i < training->ndraws; i++)
+	{
+		const SsotDraw *draw = &training->draws[i];
+
+		if (draw->weight > 0 ||
+			log_odds(model->prior) + pattern_weight(model, draw->pattern, NULL) < -4)
+			continue;
+		draws[n] = i;
+		pairs[n][0] = draw->a;
+		pairs[n++][1] = draw->b;
+	}
+	keys = ssot_shared_keys(training->records, pairs, n, training->rules, training->nrules);
+	for (int i = 0; i < n; i++)
+	{
+		SsotDraw   *draw = &training->draws[draws[i]];
+		double		chances = 0;
+
+		for (int r = 0; r < training->nrules; r++)
+			if (r == draw->rule || ssot_shared_keys_join(keys, training->rules[r], i))
+				chances += training->drawn[r];
+		draw->weight = 1 / chances;
+	}
+	ssot_shared_keys_free(keys);
+	ssot_large_free(pairs);
+	ssot_large_free(draws);
+}
+
+/*
  * How many pairs are one thing. A drawn pair stands for as many pairs as it had
  * chances to be drawn, upside down (Horvitz and Thompson 1952); each is counted
  * by its probability, which depends on the number looked for: a few rounds
@@ -309,19 +351,7 @@ learn_prior(Learning *learning)
 	SsotTraining *training = learning->training;
 	double	   *weights;
 
-	for (int i = 0; i < training->ndraws; i++)
-	{
-		SsotDraw   *draw = &training->draws[i];
-		double		chances = 0;
-
-		if (draw->weight > 0 ||
-			log_odds(model->prior) + pattern_weight(model, draw->pattern, NULL) < -4)
-			continue;
-		for (int r = 0; r < training->nrules; r++)
-			if (r == draw->rule || ssot_rule_joins(training->records, training->rules[r], draw->a, draw->b))
-				chances += training->drawn[r];
-		draw->weight = 1 / chances;
-	}
+	weigh_draws(learning);
 	weights = SSOT_LARGE(double, training->ndraws);
 	for (int i = 0; i < training->ndraws; i++)
 		weights[i] = pattern_weight(model, training->draws[i].pattern, NULL);

@@ -20,6 +20,8 @@
 
 #define PAIRS_PER_SIZE	400
 #define PRIOR_PAIRS		2.0
+#define AHEAD			16		/* records that are fetched before they are
+								 * needed */
 
 static double
 weight_of(const SsotModel *model, SsotPattern pattern)
@@ -54,6 +56,13 @@ learn_field(SsotModel *model, SsotLeveler *leveler, int f)
 
 		if ((r & 0xFFF) == 0)
 			CHECK_FOR_INTERRUPTS();
+		if (r + AHEAD < records->n)
+		{
+			int			next = ssot_record(records, r + AHEAD)[f];
+
+			__builtin_prefetch(&values->count[next]);
+			__builtin_prefetch(&last[next]);
+		}
 		if (id == 0 || values->count[id] < 2 || count[size] == PAIRS_PER_SIZE)
 			continue;
 		if (last[id] >= 0)

@@ -81,6 +81,42 @@ ssot_rule_keys(const SsotRecords *records, const SsotBlocking *rule, int record,
 	return n;
 }
 
+int
+ssot_rule_width(const SsotRecords *records, const SsotBlocking *rule)
+{
+	int			width = 1;
+
+	for (int p = 0; p < rule->nparts; p++)
+		width *= Max(1, records->fields[rule->field[p]].by_record[rule->class[p]].nslots);
+	return Min(width, SSOT_RULE_SLOTS);
+}
+
+void
+ssot_rule_keys_of(const SsotRecords *records, const SsotBlocking *rule, int first, int n,
+				  int width, uint32 *keys)
+{
+	const SsotClassKeys *a = &records->fields[rule->field[0]].by_record[rule->class[0]];
+	const SsotClassKeys *b = rule->nparts < 2 ? a :
+	&records->fields[rule->field[1]].by_record[rule->class[1]];
+
+	/* by far the most frequent cases */
+	if (width == 1 && a->nslots == 1 && rule->nparts == 1)
+		memcpy(keys, a->keys + first, sizeof(uint32) * n);
+	else if (width == 1 && a->nslots == 1 && b->nslots == 1 && rule->nparts == 2)
+		for (int i = 0; i < n; i++)
+			keys[i] = a->keys[first + i] == 0 || b->keys[first + i] == 0 ? 0 :
+				join_keys(a->keys[first + i], b->keys[first + i]);
+	else
+		for (int i = 0; i < n; i++)
+		{
+			uint32		all[SSOT_RULE_SLOTS];
+			int			nkeys = ssot_rule_keys(records, rule, first + i, all);
+
+			for (int k = 0; k < width; k++)
+				keys[i * width + k] = k < nkeys ? all[k] : 0;
+		}
+}
+
 bool
 ssot_rule_joins(const SsotRecords *records, const SsotBlocking *rule, int a, int b)
 {
@@ -300,10 +336,7 @@ ssot_rules_given(const SsotRecords *records, List *given, List *others)
 		measure(&m, rule);
 
 		/* a record that is not of the sample may have more keys than those */
-		rule->nslots = 1;
-		for (int p = 0; p < rule->nparts; p++)
-			rule->nslots *= Max(1, records->fields[rule->field[p]].by_record[rule->class[p]].nslots);
-		rule->nslots = Min(rule->nslots, SSOT_RULE_SLOTS);
+		rule->nslots = ssot_rule_width(records, rule);
 		rules = lappend(rules, rule);
 	}
 	pfree(m.slots);

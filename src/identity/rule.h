@@ -57,6 +57,16 @@ ssot_rule_has_field(const SsotBlocking *rule, int field)
 extern int	ssot_rule_keys(const SsotRecords *records, const SsotBlocking *rule, int record,
 						   uint32 *keys);
 
+/* How many that may be, whichever record. */
+extern int	ssot_rule_width(const SsotRecords *records, const SsotBlocking *rule);
+
+/*
+ * The same for records "first" to first + n - 1: "width" keys of each, 0 where there
+ * are fewer.
+ */
+extern void ssot_rule_keys_of(const SsotRecords *records, const SsotBlocking *rule, int first, int n,
+							  int width, uint32 *keys);
+
 /* Do the records share a key of the rule? */
 extern bool ssot_rule_joins(const SsotRecords *records, const SsotBlocking *rule, int a, int b);
 

@@ -23,6 +23,7 @@
 #define PAIRS_PER_RULE		20000
 #define REACH				40	/* neighbours in a block that a record is
 								 * paired with */
+#define CHUNK				4096	/* records whose keys are made at once */
 #define AHEAD				16	/* records that are fetched before they are
 								 * needed */
 
@@ -95,6 +96,39 @@ add_draw(SsotLeveler *leveler, SsotTraining *training, int rule, int a, int b)
 	draw->pattern = ssot_pattern(leveler, draw->a, draw->b);
 }
 
+/* The keys below the limit, with their records; returns how many there are. */
+static int64
+draw_keys(const SsotRecords *records, const SsotBlocking *rule, uint32 limit,
+		  SsotBlockEntry **entries)
+{
+	int			width = ssot_rule_width(records, rule);
+	int64		capacity = 1024;
+	int64		n = 0;
+	uint32	   *keys = palloc(sizeof(uint32) * CHUNK * width);
+
+	*entries = SSOT_LARGE(SsotBlockEntry, capacity);
+	for (int first = 0; first < records->n; first += CHUNK)
+	{
+		int			count = Min(CHUNK, records->n - first);
+
+		CHECK_FOR_INTERRUPTS();
+		ssot_rule_keys_of(records, rule, first, count, width, keys);
+		if (n + count * width > capacity)
+		{
+			capacity = Max(capacity * 2, n + count * width);
+			SSOT_ENLARGE(*entries, SsotBlockEntry, capacity);
+		}
+		for (int i = 0; i < count * width; i++)
+			if (keys[i] != 0 && keys[i] * 2654435769u <= limit)
+				(*entries)[n++] = (SsotBlockEntry)
+			{
+				keys[i], first + i / width
+			};
+	}
+	pfree(keys);
+	return n;
+}
+
 static void
 draw_rule(SsotLeveler *leveler, SsotTraining *training, int number)
 {
@@ -103,33 +137,11 @@ draw_rule(SsotLeveler *leveler, SsotTraining *training, int number)
 	double		pairs = rule->cost * records->n;
 	double		share = Min(1, PAIRS_PER_RULE / Max(pairs, 1));
 	uint32		limit = share >= 1 ? PG_UINT32_MAX : (uint32) (share * PG_UINT32_MAX);
-	int64		capacity = 1024;
-	int64		n = 0;
-	SsotBlockEntry *entries = SSOT_LARGE(SsotBlockEntry, capacity);
+	SsotBlockEntry *entries;
 	SsotBlockEntry *scratch;
+	int64		n = draw_keys(records, rule, limit, &entries);
 
 	training->drawn[number] = share;
-	for (int r = 0; r < records->n; r++)
-	{
-		uint32		keys[SSOT_RULE_SLOTS];
-		int			nkeys = ssot_rule_keys(records, rule, r, keys);
-
-		if ((r & 0xFFFF) == 0)
-			CHECK_FOR_INTERRUPTS();
-		for (int k = 0; k < nkeys; k++)
-			if (keys[k] * 2654435769u <= limit)
-			{
-				if (n == capacity)
-				{
-					capacity *= 2;
-					SSOT_ENLARGE(entries, SsotBlockEntry, capacity);
-				}
-				entries[n++] = (SsotBlockEntry)
-				{
-					keys[k], r
-				};
-			}
-	}
 	scratch = SSOT_LARGE(SsotBlockEntry, n);
 	ssot_radix_sort_blocks(entries, scratch, n);
 	for (int64 i = 0; i < n; i++)
