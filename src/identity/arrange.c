@@ -21,7 +21,8 @@
 #include "utils/memutils.h"
 
 /* Turns by which memory is asked for before it is needed. */
-#define AHEAD	16
+#define AHEAD		16
+#define FEW_AHEAD	6			/* where a turn needs several */
 
 /* ---- order --------------------------------------------------------------- */
 
@@ -164,6 +165,20 @@ note_token(uint64 token, void *arg)
 }
 
 static void
+announce_token(uint64 token, void *arg)
+{
+	ssot_token_announce(arg, token);
+}
+
+/* The table of tokens is met in no order: ask for what a later value will need. */
+static void
+announce_tokens(const SsotValues *values, int id)
+{
+	if (id < values->nvalues)
+		values->kind->tokens(ssot_value(values, id), announce_token, values->shares);
+}
+
+static void
 weigh_values(SsotValues *values, int nrecords, SsotTokenShares *known)
 {
 	NoteArg		arg;
@@ -178,6 +193,7 @@ weigh_values(SsotValues *values, int nrecords, SsotTokenShares *known)
 	{
 		if ((id & 0xFFF) == 0)
 			CHECK_FOR_INTERRUPTS();
+		announce_tokens(values, id + FEW_AHEAD);
 		arg.count = values->count[id];
 		values->kind->tokens(ssot_value(values, id), note_token, &arg);
 	}
@@ -189,6 +205,7 @@ weigh_values(SsotValues *values, int nrecords, SsotTokenShares *known)
 	{
 		if ((id & 0xFFF) == 0)
 			CHECK_FOR_INTERRUPTS();
+		announce_tokens(values, id + FEW_AHEAD);
 		values->kind->weigh(values->bytes + (Size) values->offset[id] * MAXIMUM_ALIGNOF,
 							values->shares);
 	}

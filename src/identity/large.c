@@ -22,6 +22,7 @@
 #include "identity/large.h"
 
 #include "commands/tablespace.h"
+#include "lib/ilist.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "utils/guc.h"
@@ -34,6 +35,9 @@
 /* From this size on an array is a mapping. */
 #define LEAST_MAPPED	((Size) 512 * 1024)
 
+/* So much of what is freed is kept for the next array. */
+#define MOST_SPARE		((Size) 64 * 1024 * 1024)
+
 /* Two of these are worth asking for large pages. */
 #define LARGE_PAGE		((Size) 2 * 1024 * 1024)
 
@@ -43,6 +47,8 @@ typedef struct Mapping
 	char	   *address;		/* NULL: given back */
 	Size		size;
 	bool		in_file;
+	bool		is_spare;
+	dlist_node	node;			/* among the spare ones */
 } Mapping;
 
 /* Stands before each array; as long as a cache line, so that these stay whole. */
@@ -60,16 +66,32 @@ static int	sharing = 1;		/* processes */
 static Size in_memory;			/* bytes of this process */
 static Size in_files;
 
+/*
+ * Freed plain memory that waits for the next array of about its size: the system
+ * would fill other pages with zeros for that, which takes longer than anything
+ * else that it does for matching.
+ */
+static dlist_head spares = DLIST_STATIC_INIT(spares);
+static Size in_spares;
+
 void
 ssot_large_share(int processes)
 {
 	sharing = Max(processes, 1);
 }
 
+static bool
+is_room_for(Size size)
+{
+	return in_memory + size <= (Size) maintenance_work_mem * 1024 / sharing;
+}
+
 bool
 ssot_large_take(Size size)
 {
-	if (in_memory + size > (Size) maintenance_work_mem * 1024 / sharing)
+	if (!is_room_for(size))
+		ssot_large_trim();
+	if (!is_room_for(size))
 		return false;
 	in_memory += size;
 	return true;
@@ -84,18 +106,75 @@ ssot_large_give_back(Size size)
 /* ---- mappings ------------------------------------------------------------- */
 
 static void
+forget_spare(Mapping *mapping)
+{
+	dlist_delete(&mapping->node);
+	mapping->is_spare = false;
+	in_spares -= mapping->size;
+}
+
+static void
 unmap(void *arg)
 {
 	Mapping    *mapping = arg;
 
 	if (mapping->address == NULL)
 		return;
+	if (mapping->is_spare)
+		forget_spare(mapping);
 	(void) munmap(mapping->address, mapping->size);
 	if (mapping->in_file)
 		in_files -= mapping->size;
 	else
 		in_memory -= mapping->size;
 	mapping->address = NULL;
+}
+
+void
+ssot_large_trim(void)
+{
+	while (!dlist_is_empty(&spares))
+		unmap(dlist_head_element(Mapping, node, &spares));
+}
+
+/* Keep a mapping for later, if it is not too much. */
+static void
+make_spare(Mapping *mapping)
+{
+	while (in_spares + mapping->size > MOST_SPARE && !dlist_is_empty(&spares))
+		unmap(dlist_head_element(Mapping, node, &spares));
+	if (mapping->size > MOST_SPARE)
+	{
+		unmap(mapping);
+		return;
+	}
+	mapping->is_spare = true;
+	in_spares += mapping->size;
+	dlist_push_tail(&spares, &mapping->node);
+}
+
+/* Take over the smallest spare mapping that is long enough and not far too long. */
+static bool
+reuse_spare(Mapping *mapping, Size size)
+{
+	Mapping    *best = NULL;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &spares)
+	{
+		Mapping    *spare = dlist_container(Mapping, node, iter.cur);
+
+		if (spare->size >= size && spare->size <= 2 * size &&
+			(best == NULL || spare->size < best->size))
+			best = spare;
+	}
+	if (best == NULL)
+		return false;
+	forget_spare(best);
+	mapping->address = best->address;
+	mapping->size = best->size;
+	best->address = NULL;
+	return true;
 }
 
 void
@@ -169,35 +248,50 @@ map_memory(Size size)
 	return address;
 }
 
-/* An array in a mapping; it is filled with zeros. */
-static void *
-map(Size size)
+/* A mapping of its own for an array, filled with zeros. */
+static void
+map(Mapping *mapping, Size size)
 {
-	Mapping    *mapping = palloc0(sizeof(Mapping));
-	Size		whole = TYPEALIGN(sysconf(_SC_PAGESIZE), size + sizeof(Head));
-	bool		in_file = !ssot_large_take(whole);
-	void	   *address = in_file ? map_file(whole) : map_memory(whole);
-	Head	   *head = address;
+	bool		in_file = !ssot_large_take(size);
+	void	   *address = in_file ? map_file(size) : map_memory(size);
 
 	if (address == MAP_FAILED)
 	{
 		if (!in_file)
-			ssot_large_give_back(whole);
+			ssot_large_give_back(size);
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory"),
-				 errdetail("Failed to map %zu bytes.", size)));
+				 errdetail("Failed to map %zu bytes for matching.", size)));
 	}
 	if (in_file)
-		in_files += whole;
+		in_files += size;
 	mapping->address = address;
-	mapping->size = whole;
+	mapping->size = size;
 	mapping->in_file = in_file;
+}
+
+/* An array in a mapping. */
+static void *
+allocate_mapped(Size size, bool zero)
+{
+	Mapping    *mapping = palloc0(sizeof(Mapping));
+	Size		whole = TYPEALIGN(sysconf(_SC_PAGESIZE), size + sizeof(Head));
+	Head	   *head;
+
+	if (!reuse_spare(mapping, whole))
+	{
+		map(mapping, whole);
+		zero = false;
+	}
 	mapping->callback.func = unmap;
 	mapping->callback.arg = mapping;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &mapping->callback);
+	head = (Head *) mapping->address;
 	head->of.mapping = mapping;
 	head->of.size = size;
+	if (zero)
+		memset(head + 1, 0, size);
 	return head + 1;
 }
 
@@ -209,7 +303,7 @@ ssot_large_alloc(Size size, bool zero)
 	Head	   *head;
 
 	if (size >= LEAST_MAPPED)
-		return map(size);
+		return allocate_mapped(size, zero);
 	head = palloc_extended(size + sizeof(Head), zero ? MCXT_ALLOC_ZERO : 0);
 	head->of.mapping = NULL;
 	head->of.size = size;
@@ -221,10 +315,12 @@ ssot_large_free(void *memory)
 {
 	Head	   *head = (Head *) memory - 1;
 
-	if (head->of.mapping != NULL)
+	if (head->of.mapping == NULL)
+		pfree(head);
+	else if (head->of.mapping->in_file)
 		unmap(head->of.mapping);	/* its callback will find nothing to do */
 	else
-		pfree(head);
+		make_spare(head->of.mapping);
 }
 
 /* A mapping of plain memory, longer or shorter; NULL if it cannot be. */

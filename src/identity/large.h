@@ -32,6 +32,9 @@ extern void *ssot_large_realloc(void *memory, Size size);
 
 extern void ssot_large_free(void *memory);
 
+/* Some of what is freed is kept for the next array; give that back as well. */
+extern void ssot_large_trim(void);
+
 #define SSOT_LARGE(type, count) \
 	((type *) ssot_large_alloc(sizeof(type) * Max((Size) (count), 1), false))
 #define SSOT_LARGE0(type, count) \

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "ssot.h"
+#include "identity/large.h"
 #include "identity/match.h"
 #include "identity/team_work.h"
 
@@ -71,6 +72,8 @@ compare(SsotMatching *matching, const SsotMatchOptions *options)
 	double		least = log_odds(Min(options->review, options->match));
 	SsotPairList list;
 
+	ssot_large_trim();			/* arrays as large as the last ones will not
+								 * come */
 	if (records->n > ALL_PAIRS || options->stored != NULL || options->blocking != NIL)
 	{
 		matching->blocks = ssot_blocks_build(records, matching->rules);

@@ -182,6 +182,7 @@ see_records(Worker *worker)
 
 	/* no process may map a block twice */
 	MemoryContextDelete(worker->own);
+	ssot_large_trim();
 	worker->records = ssot_records_attach(&worker->segments, &shared);
 }
 

@@ -95,6 +95,12 @@ ssot_token_note(SsotTokenShares *shares, uint64 token, int count)
 		resize(shares, (shares->mask + 1) * 2, 1);
 }
 
+void
+ssot_token_announce(const SsotTokenShares *shares, uint64 token)
+{
+	__builtin_prefetch(&shares->slots[ssot_mix(token) & shares->mask]);
+}
+
 double
 ssot_token_share(const SsotTokenShares *shares, uint64 token)
 {

@@ -18,6 +18,9 @@ typedef struct SsotFrequency
 extern SsotTokenShares *ssot_token_shares_create(int total);
 extern void ssot_token_note(SsotTokenShares *shares, uint64 token, int count);
 
+/* A token will be noted or asked for soon. */
+extern void ssot_token_announce(const SsotTokenShares *shares, uint64 token);
+
 /* The counts as one flat array, for other processes. */
 typedef struct SsotTokenTable
 {
