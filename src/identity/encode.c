@@ -10,7 +10,8 @@
  *
  * The first dictionary keeps 96 bits of hash and no text: that two of ten
  * million texts of one field meet there by accident has a probability below
- * 1e-14.
+ * 1e-14. Where hardly any text is met again, as of addresses and telephone
+ * numbers, it is given up: preparing the few anew costs less than looking all up.
  *
  * Of a million records both dictionaries are far larger than any cache, and to
  * wait for memory would be most of the work. So records are looked up in batches:
@@ -55,6 +56,10 @@ typedef struct RawSlot
 #define VALUE_MEMORY	(32 * 1024)
 
 #define NEW(k)	(-2 - (k))		/* its own inverse */
+#define NOWHERE	PG_UINT32_MAX
+
+/* From so many texts on it can be told whether they are met again. */
+#define MANY_TEXTS	40000
 
 /* A prepared form, by hash. */
 typedef struct FormSlot
@@ -65,9 +70,10 @@ typedef struct FormSlot
 
 typedef struct Dictionary
 {
-	RawSlot    *raw;
+	RawSlot    *raw;			/* NULL: given up */
 	uint32		raw_mask;
 	int			nraw;
+	int64		looked;			/* texts that were looked up in it */
 	FormSlot   *forms;
 	uint32		form_mask;
 	Size		used;			/* bytes */
@@ -93,7 +99,7 @@ typedef struct NewText
 {
 	Waiting    *text;
 	int			field;
-	uint32		slot;			/* its place in the first dictionary */
+	uint32		slot;			/* its place in the first dictionary, NOWHERE */
 	int			start;			/* of the form, in the batch's forms */
 	int			length;			/* 0: it says nothing */
 	uint64		hash;			/* of the form */
@@ -261,10 +267,7 @@ prepare(SsotEncoder *encoder, NewText *new)
 	bool		says;
 
 	if (cut)
-	{
 		len = pg_mbcliplen(text, Min(len, KEPT), SSOT_VALUE_MAX);
-		values->ncut++;
-	}
 	resetStringInfo(form);
 	old = MemoryContextSwitchTo(encoder->value_context);
 	says = values->kind->prepare(form, text, len);
@@ -323,26 +326,46 @@ check_of(const char *text, int len)
 	return crc;
 }
 
+/* Give the first dictionary up where it saves less than it costs, else enlarge it. */
+static void
+enlarge_or_give_up(Dictionary *dictionary, const SsotKind *kind)
+{
+	int64		met = dictionary->looked - dictionary->nraw;
+
+	if (dictionary->nraw < MANY_TEXTS || met * Max(kind->cost, 1) > dictionary->nraw)
+	{
+		enlarge_raw(dictionary);
+		return;
+	}
+	ssot_large_free(dictionary->raw);
+	dictionary->raw = NULL;
+}
+
 /* The value of a waiting text, or NEW(k). */
 static int
 find_raw(SsotEncoder *encoder, int field, Waiting *text)
 {
 	Dictionary *dictionary = &encoder->dictionaries[field];
-	uint32		i = text->hash & dictionary->raw_mask;
 	NewText    *new;
+	uint32		i = NOWHERE;
 
-	for (; dictionary->raw[i].id != 0; i = (i + 1) & dictionary->raw_mask)
-		if (dictionary->raw[i].hash == text->hash && dictionary->raw[i].check == text->check)
-			return dictionary->raw[i].id - 1;
+	if (dictionary->raw != NULL)
+	{
+		dictionary->looked++;
+		i = text->hash & dictionary->raw_mask;
+		for (; dictionary->raw[i].id != 0; i = (i + 1) & dictionary->raw_mask)
+			if (dictionary->raw[i].hash == text->hash && dictionary->raw[i].check == text->check)
+				return dictionary->raw[i].id - 1;
+		dictionary->nraw++;
+		dictionary->raw[i] = (RawSlot)
+		{
+			text->hash, text->check, NEW(encoder->nnew) + 1
+		};
+	}
 	new = &encoder->new_texts[encoder->nnew];
 	new->text = text;
 	new->field = field;
 	new->slot = i;
-	dictionary->nraw++;
-	dictionary->raw[i] = (RawSlot)
-	{
-		text->hash, text->check, NEW(encoder->nnew) + 1
-	};
 	return NEW(encoder->nnew++);
 }
 
@@ -380,11 +403,15 @@ take_new_texts(SsotEncoder *encoder)
 	{
 		NewText    *new = &encoder->new_texts[k];
 		Dictionary *dictionary = &encoder->dictionaries[new->field];
+		SsotValues *values = &encoder->records->fields[new->field];
+		int			before = values->nvalues;
 
 		new->id = new->length == 0 ? 0 :
-			find_form(dictionary, &encoder->records->fields[new->field], new->hash,
-					  encoder->forms.data + new->start, new->length);
-		dictionary->raw[new->slot].id = new->id + 1;
+			find_form(dictionary, values, new->hash, encoder->forms.data + new->start, new->length);
+		if (values->nvalues > before && new->text->length > SSOT_VALUE_MAX)
+			values->ncut++;
+		if (new->slot != NOWHERE)
+			dictionary->raw[new->slot].id = new->id + 1;
 	}
 }
 
@@ -409,8 +436,9 @@ look_up(SsotEncoder *encoder)
 		if (ids[i] < 0)
 			ids[i] = encoder->new_texts[NEW(ids[i])].id;
 	for (int f = 0; f < nfields; f++)
-		if (encoder->dictionaries[f].nraw + BATCH > FULL(encoder->dictionaries[f].raw_mask))
-			enlarge_raw(&encoder->dictionaries[f]);
+		if (encoder->dictionaries[f].raw != NULL &&
+			encoder->dictionaries[f].nraw + BATCH > FULL(encoder->dictionaries[f].raw_mask))
+			enlarge_or_give_up(&encoder->dictionaries[f], records->fields[f].kind);
 	encoder->nwaiting = 0;
 	encoder->texts.len = 0;
 }
@@ -442,9 +470,13 @@ ssot_encoder_add(SsotEncoder *encoder, uint64 key_hash, uint64 groups,
 		if (texts[f] == NULL)
 			continue;
 		waiting->length = lengths[f];
-		waiting->hash = ssot_hash_text(texts[f], lengths[f]);
-		__builtin_prefetch(&dictionary->raw[waiting->hash & dictionary->raw_mask]);
-		waiting->check = check_of(texts[f], lengths[f]);
+		if (dictionary->raw != NULL || lengths[f] > SSOT_VALUE_MAX)
+			waiting->hash = ssot_hash_text(texts[f], lengths[f]);
+		if (dictionary->raw != NULL)
+		{
+			__builtin_prefetch(&dictionary->raw[waiting->hash & dictionary->raw_mask]);
+			waiting->check = check_of(texts[f], lengths[f]);
+		}
 		waiting->start = encoder->texts.len;
 		appendBinaryStringInfo(&encoder->texts, texts[f], Min(lengths[f], KEPT));
 	}
@@ -464,7 +496,8 @@ ssot_encoder_finish(SsotEncoder *encoder, SsotTokenShares *const *shares)
 	look_up(encoder);
 	for (int f = 0; f < records->nfields; f++)
 	{
-		ssot_large_free(encoder->dictionaries[f].raw);
+		if (encoder->dictionaries[f].raw != NULL)
+			ssot_large_free(encoder->dictionaries[f].raw);
 		ssot_large_free(encoder->dictionaries[f].forms);
 	}
 	if (!encoder->any_group)
