@@ -12,6 +12,7 @@
 #include "golden/match_model.h"
 #include "golden/match_override.h"
 #include "identity/labels.h"
+#include "identity/large.h"
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
@@ -183,7 +184,7 @@ new_set(const SsotMatchRules *rules)
 static void
 number_units(SsotMatchSet *set)
 {
-	set->record_of = palloc_extended(sizeof(int) * Max(set->records->n, 1), MCXT_ALLOC_HUGE);
+	set->record_of = SSOT_LARGE(int, set->records->n);
 	for (int r = 0; r < set->records->n; r++)
 		set->record_of[set->records->arrival[r]] = r;
 }
@@ -336,9 +337,9 @@ take_outcome(SsotMatchOutcome *outcome, const SsotMatching *matching)
 {
 	const int  *arrival = matching->records->arrival;
 	int			n = matching->records->n;
-	int		   *smallest = palloc_extended(sizeof(int) * Max(n, 1), MCXT_ALLOC_HUGE);
+	int		   *smallest = SSOT_LARGE(int, n);
 
-	outcome->cluster = palloc_extended(sizeof(int) * Max(n, 1), MCXT_ALLOC_HUGE);
+	outcome->cluster = SSOT_LARGE(int, n);
 	for (int r = 0; r < n; r++)
 		smallest[r] = n;
 	for (int r = 0; r < n; r++)
@@ -346,9 +347,9 @@ take_outcome(SsotMatchOutcome *outcome, const SsotMatching *matching)
 			Min(smallest[matching->gathering.cluster[r]], arrival[r]);
 	for (int r = 0; r < n; r++)
 		outcome->cluster[arrival[r]] = smallest[matching->gathering.cluster[r]];
-	pfree(smallest);
+	ssot_large_free(smallest);
 	outcome->npairs = matching->npairs;
-	outcome->pairs = palloc_extended(sizeof(SsotMatchPair) * Max(matching->npairs, 1), MCXT_ALLOC_HUGE);
+	outcome->pairs = SSOT_LARGE(SsotMatchPair, matching->npairs);
 	for (int64 i = 0; i < matching->npairs; i++)
 		outcome->pairs[i] = (SsotMatchPair)
 	{
@@ -406,8 +407,8 @@ void
 ssot_match_outcome_free(SsotMatchOutcome *outcome)
 {
 	ssot_match_set_free(outcome->set);
-	pfree(outcome->cluster);
-	pfree(outcome->pairs);
+	ssot_large_free(outcome->cluster);
+	ssot_large_free(outcome->pairs);
 	pfree(outcome);
 }
 

@@ -21,6 +21,7 @@
 #include "golden/match_model.h"
 #include "golden/unit.h"
 #include "identity/kind.h"
+#include "identity/large.h"
 
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -41,6 +42,8 @@ typedef struct Units
 	uint64	   *systems;		/* of the record that names it; NULL: does not
 								 * matter */
 	char	  **texts;			/* [n][ncompared] */
+	SsotTextStore *store;
+	MemoryContext row;
 	int			napart;
 	int			(*apart)[2];
 } Units;
@@ -51,19 +54,20 @@ make_room(Units *units)
 	if (units->n < units->capacity)
 		return;
 	units->capacity *= 2;
-	units->names = repalloc_huge(units->names, sizeof(char *) * units->capacity);
-	units->hashes = repalloc_huge(units->hashes, sizeof(uint64) * units->capacity);
+	SSOT_ENLARGE(units->names, char *, units->capacity);
+	SSOT_ENLARGE(units->hashes, uint64, units->capacity);
 	if (units->systems != NULL)
-		units->systems = repalloc_huge(units->systems, sizeof(uint64) * units->capacity);
-	units->texts = repalloc_huge(units->texts,
-								 sizeof(char *) * units->capacity * units->rules->ncompared);
+		SSOT_ENLARGE(units->systems, uint64, units->capacity);
+	SSOT_ENLARGE(units->texts, char *, (Size) units->capacity * units->rules->ncompared);
 }
 
 static bool
 take_unit(TupleTableSlot *slot, void *arg)
 {
 	Units	   *units = (Units *) arg;
+	MemoryContext old;
 	char	  **texts;
+	char	   *name;
 	int			source;
 
 	CHECK_FOR_INTERRUPTS();
@@ -72,11 +76,16 @@ take_unit(TupleTableSlot *slot, void *arg)
 	if (source < 0)
 		return true;
 	make_room(units);
+	MemoryContextReset(units->row);
+	old = MemoryContextSwitchTo(units->row);
 	texts = ssot_match_texts(slot->tts_values[2], units->rules->ncompared);
-	memcpy(units->texts + (Size) units->n * units->rules->ncompared, texts,
-		   sizeof(char *) * units->rules->ncompared);
-	units->names[units->n] = ssot_record_name(units->entity, source, TextDatumGetCString(slot->tts_values[1]));
-	units->hashes[units->n] = ssot_hash_text(units->names[units->n], strlen(units->names[units->n]));
+	name = ssot_record_name(units->entity, source, TextDatumGetCString(slot->tts_values[1]));
+	MemoryContextSwitchTo(old);
+	for (int i = 0; i < units->rules->ncompared; i++)
+		units->texts[(Size) units->n * units->rules->ncompared + i] = texts[i] == NULL ? NULL :
+			ssot_text_store_keep(units->store, texts[i], strlen(texts[i]));
+	units->names[units->n] = ssot_text_store_keep(units->store, name, strlen(name));
+	units->hashes[units->n] = ssot_hash_text(name, strlen(name));
 	if (units->systems != NULL)
 		units->systems[units->n] = ssot_system_bit(units->entity, source);
 	units->n++;
@@ -89,11 +98,13 @@ read_units(Units *units)
 	SsotUser	user = ssot_become_owner(units->entity->relid);
 
 	units->capacity = 1024;
-	units->names = palloc(sizeof(char *) * units->capacity);
-	units->hashes = palloc(sizeof(uint64) * units->capacity);
+	units->row = AllocSetContextCreate(CurrentMemoryContext, "ssot unit", ALLOCSET_SMALL_SIZES);
+	units->store = ssot_text_store_create();
+	units->names = SSOT_LARGE(char *, units->capacity);
+	units->hashes = SSOT_LARGE(uint64, units->capacity);
 	if (units->rules->one_per_system)
-		units->systems = palloc(sizeof(uint64) * units->capacity);
-	units->texts = palloc(sizeof(char *) * units->capacity * units->rules->ncompared);
+		units->systems = SSOT_LARGE(uint64, units->capacity);
+	units->texts = SSOT_LARGE(char *, (Size) units->capacity * units->rules->ncompared);
 	ssot_sql_each(ssot_sql("SELECT m.ssot_source, m.ssot_key, m.texts FROM %T AS m",
 						   units->entity->match_table),
 				  take_unit, units);

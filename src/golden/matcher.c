@@ -29,6 +29,7 @@
 #include "golden/decision.h"
 #include "golden/matcher.h"
 #include "golden/match_model.h"
+#include "identity/large.h"
 #include "identity/match.h"
 
 #include "catalog/pg_collation.h"
@@ -84,7 +85,7 @@ ssot_matcher_begin(Linker *linker)
 static int *
 units_so_far(Linker *linker)
 {
-	int		   *cluster = palloc_extended(sizeof(int) * Max(linker->out->nnodes, 1), MCXT_ALLOC_HUGE);
+	int		   *cluster = SSOT_LARGE(int, linker->out->nnodes);
 
 	ssot_linker_units(linker, cluster);
 	ssot_node_texts_read(linker->matcher->texts, linker);
@@ -100,9 +101,8 @@ keys_of_fresh(const SsotMatcher *matcher, const SsotUnits *units)
 	TupleDesc	desc = CreateTemplateTupleDesc(2);
 	SsotRelation relation = {"ssot_keys", desc, tuplestore_begin_heap(true, false, work_mem), 0};
 	int			n = 0;
-	int		   *which = palloc_extended(sizeof(int) * Max(units->n, 1), MCXT_ALLOC_HUGE);
-	char	  **texts = palloc_extended(sizeof(char *) * Max((Size) units->n * matcher->rules->ncompared, 1),
-										MCXT_ALLOC_HUGE);
+	int		   *which = SSOT_LARGE(int, units->n);
+	char	  **texts = SSOT_LARGE(char *, (Size) units->n * matcher->rules->ncompared);
 	SsotMatchSet *set;
 
 	TupleDescInitEntry(desc, 1, "unit", INT4OID, -1, 0);
@@ -132,8 +132,8 @@ keys_of_fresh(const SsotMatcher *matcher, const SsotUnits *units)
 		relation.count += nkeys;
 	}
 	ssot_match_set_free(set);
-	pfree(texts);
-	pfree(which);
+	ssot_large_free(texts);
+	ssot_large_free(which);
 	return relation;
 }
 
@@ -251,7 +251,7 @@ weigh(Linker *linker, SsotUnits *units, List *candidates)
 	int			n = list_length(candidates);
 	double		match = ssot_log_odds(matcher->rules->match);
 	double		review = ssot_log_odds(matcher->rules->review);
-	char	  **texts = palloc_extended(sizeof(char *) * Max(2 * (Size) n * ncompared, 1), MCXT_ALLOC_HUGE);
+	char	  **texts = SSOT_LARGE(char *, 2 * (Size) n * ncompared);
 	SsotMatchSet *set;
 	bool		opened = false;
 
@@ -281,7 +281,7 @@ weigh(Linker *linker, SsotUnits *units, List *candidates)
 							   ssot_match_levels(set, 2 * i, 2 * i + 1));
 	}
 	ssot_match_set_free(set);
-	pfree(texts);
+	ssot_large_free(texts);
 	return opened;
 }
 
@@ -306,7 +306,7 @@ reach_alike(Linker *linker)
 	tuplestore_end(keys.rows);
 	opened = weigh(linker, units, candidates);
 	ssot_units_free(units);
-	pfree(cluster);
+	ssot_large_free(cluster);
 	return opened;
 }
 
@@ -353,7 +353,7 @@ decided_apart(const Linker *linker, const SsotUnits *units, int (**pairs)[2])
 	*pairs = palloc(sizeof(int[2]) * Max(list_length(linker->decisions), 1));
 	if (linker->decisions == NIL)
 		return 0;
-	named = palloc_extended(sizeof(NamedUnit) * Max(linker->out->nnodes, 1), MCXT_ALLOC_HUGE);
+	named = SSOT_LARGE(NamedUnit, linker->out->nnodes);
 	for (int i = 0; i < linker->out->nnodes; i++)
 		if (units->of[i] >= 0)
 			named[nnamed++] = (NamedUnit)
@@ -383,8 +383,8 @@ static void
 join_clusters(const Linker *linker, const SsotUnits *units, const int *joined, int *cluster)
 {
 	int			nnodes = linker->out->nnodes;
-	int		   *smallest = palloc_extended(sizeof(int) * Max(units->n, 1), MCXT_ALLOC_HUGE);
-	int		   *becomes = palloc_extended(sizeof(int) * Max(nnodes, 1), MCXT_ALLOC_HUGE);
+	int		   *smallest = SSOT_LARGE(int, units->n);
+	int		   *becomes = SSOT_LARGE(int, nnodes);
 
 	for (int u = 0; u < units->n; u++)
 		smallest[u] = nnodes;
@@ -397,8 +397,8 @@ join_clusters(const Linker *linker, const SsotUnits *units, const int *joined, i
 	for (int i = 0; i < nnodes; i++)
 		if (linker->out->nodes[i].active)
 			cluster[i] = becomes[cluster[i]];
-	pfree(smallest);
-	pfree(becomes);
+	ssot_large_free(smallest);
+	ssot_large_free(becomes);
 }
 
 static bool

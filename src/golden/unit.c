@@ -15,6 +15,7 @@
 #include "golden/decision.h"
 #include "golden/unit.h"
 #include "identity/kind.h"
+#include "identity/large.h"
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
@@ -37,6 +38,7 @@ SsotNodeTexts *
 ssot_node_texts_create(const SsotEntity *entity, const SsotMatchRules *rules)
 {
 	SsotNodeTexts *texts = palloc0(sizeof(SsotNodeTexts));
+	MemoryContext old;
 
 	texts->entity = entity;
 	texts->rules = rules;
@@ -53,8 +55,10 @@ ssot_node_texts_create(const SsotEntity *entity, const SsotMatchRules *rules)
 	texts->context = AllocSetContextCreate(CurrentMemoryContext, "ssot texts of records",
 										   ALLOCSET_DEFAULT_SIZES);
 	texts->capacity = 64;
-	texts->texts = MemoryContextAllocZero(texts->context,
-										  sizeof(char *) * texts->capacity * Max(texts->ncolumns, 1));
+	old = MemoryContextSwitchTo(texts->context);
+	texts->store = ssot_text_store_create();
+	texts->texts = SSOT_LARGE0(char *, texts->capacity * Max(texts->ncolumns, 1));
+	MemoryContextSwitchTo(old);
 	return texts;
 }
 
@@ -67,7 +71,10 @@ make_room(SsotNodeTexts *texts, int nnodes)
 	{
 		int64		capacity = Max(nnodes, texts->capacity * 2);
 
-		texts->texts = repalloc_huge(texts->texts, row * capacity);
+		MemoryContext old = MemoryContextSwitchTo(texts->context);
+
+		texts->texts = ssot_large_realloc(texts->texts, row * capacity);
+		MemoryContextSwitchTo(old);
 		memset((char *) texts->texts + row * texts->capacity, 0, row * (capacity - texts->capacity));
 		texts->capacity = capacity;
 	}
@@ -87,10 +94,11 @@ text_forms(const SsotNodeTexts *texts)
 static void
 keep_text(SsotNodeTexts *texts, SsotTextForm *forms, int node, int column, Datum value)
 {
-	MemoryContext old = MemoryContextSwitchTo(texts->context);
+	char	   *text = ssot_text_form(&forms[column], value);
 
-	texts->texts[(Size) node * texts->ncolumns + column] = ssot_text_form(&forms[column], value);
-	MemoryContextSwitchTo(old);
+	texts->texts[(Size) node * texts->ncolumns + column] =
+		ssot_text_store_keep(texts->store, text, strlen(text));
+	pfree(text);
 }
 
 static bool
@@ -229,7 +237,10 @@ ssot_join_texts(char *const *texts, int n)
 			appendStringInfoString(&buf, texts[i]);
 		any |= texts[i] != NULL;
 	}
-	return any ? buf.data : NULL;
+	if (any)
+		return buf.data;
+	pfree(buf.data);
+	return NULL;
 }
 
 static const SsotNode *sorting; /* for qsort */
@@ -247,7 +258,7 @@ compare_nodes(const void *a, const void *b)
 static int *
 speaking_nodes(const Linker *linker, int *count)
 {
-	int		   *order = palloc_extended(sizeof(int) * Max(linker->out->nnodes, 1), MCXT_ALLOC_HUGE);
+	int		   *order = SSOT_LARGE(int, linker->out->nnodes);
 	int			n = 0;
 
 	for (int i = 0; i < linker->out->nnodes; i++)
@@ -287,25 +298,56 @@ take_columns(const SsotNodeTexts *texts, char **columns, int node)
 			columns[c] = texts->texts[(Size) node * texts->ncolumns + c];
 }
 
+/* What a unit says about each comparison, of what it says about each field. */
+static void
+join_columns(SsotUnits *units, const SsotNodeTexts *texts, char **columns)
+{
+	const SsotMatchRules *rules = texts->rules;
+	SsotTextStore *store = ssot_text_store_create();
+
+	units->texts = SSOT_LARGE(char *, (Size) units->n * rules->ncompared);
+	for (int u = 0; u < units->n; u++)
+		for (int i = 0; i < rules->ncompared; i++)
+		{
+			int			n = rules->compared[i].nfields;
+			char	   *parts[SSOT_MAX_COMPARED_FIELDS];
+			char	   *text;
+
+			for (int j = 0; j < n; j++)
+				parts[j] = columns[(Size) u * texts->ncolumns + texts->column_of[i][j]];
+			text = ssot_join_texts(parts, n);
+			if (n > 1 && text != NULL)
+			{
+				char	   *joined = text;
+
+				text = ssot_text_store_keep(store, joined, strlen(joined));
+				pfree(joined);
+			}
+			units->texts[(Size) u * rules->ncompared + i] = text;
+		}
+}
+
 SsotUnits *
 ssot_units_create(const SsotNodeTexts *texts, const Linker *linker, const int *cluster, int known)
 {
-	const SsotMatchRules *rules = texts->rules;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "ssot units of records",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
 	SsotUnits  *units = palloc0(sizeof(SsotUnits));
 	int			nnodes = linker->out->nnodes;
 	int			n;
 	int		   *order = speaking_nodes(linker, &n);
-	int		   *unit_of_cluster = palloc_extended(sizeof(int) * Max(nnodes, 1), MCXT_ALLOC_HUGE);
+	int		   *unit_of_cluster = SSOT_LARGE(int, nnodes);
 	uint64	   *bits = palloc(sizeof(uint64) * linker->entity->nsources);
-	char	  **columns = palloc_extended(sizeof(char *) * Max((Size) n * texts->ncolumns, 1),
-										  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	char	  **columns = SSOT_LARGE0(char *, (Size) n * texts->ncolumns);
 
+	units->context = context;
 	for (int s = 0; s < linker->entity->nsources; s++)
 		bits[s] = ssot_system_bit(linker->entity, s);
-	units->of = palloc_extended(sizeof(int) * Max(nnodes, 1), MCXT_ALLOC_HUGE);
-	units->first = palloc_extended(sizeof(int) * Max(n, 1), MCXT_ALLOC_HUGE);
-	units->systems = palloc_extended(sizeof(uint64) * Max(n, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	units->fresh = palloc_extended(sizeof(bool) * Max(n, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	units->of = SSOT_LARGE(int, nnodes);
+	units->first = SSOT_LARGE(int, n);
+	units->systems = SSOT_LARGE0(uint64, n);
+	units->fresh = SSOT_LARGE0(bool, n);
 	for (int i = 0; i < nnodes; i++)
 		units->of[i] = unit_of_cluster[i] = -1;
 	for (int i = 0; i < n; i++)
@@ -323,35 +365,19 @@ ssot_units_create(const SsotNodeTexts *texts, const Linker *linker, const int *c
 		units->fresh[unit] |= node >= known;
 		take_columns(texts, columns + (Size) unit * texts->ncolumns, node);
 	}
-	units->texts = palloc_extended(sizeof(char *) * Max((Size) units->n * rules->ncompared, 1),
-								   MCXT_ALLOC_HUGE);
-	for (int u = 0; u < units->n; u++)
-		for (int i = 0; i < rules->ncompared; i++)
-		{
-			char	   *parts[SSOT_MAX_COMPARED_FIELDS];
-
-			for (int j = 0; j < rules->compared[i].nfields; j++)
-				parts[j] = columns[(Size) u * texts->ncolumns + texts->column_of[i][j]];
-			units->texts[(Size) u * rules->ncompared + i] =
-				ssot_join_texts(parts, rules->compared[i].nfields);
-		}
+	join_columns(units, texts, columns);
 	units->order = order;
 	units->norder = n;
-	pfree(unit_of_cluster);
-	pfree(columns);
+	ssot_large_free(unit_of_cluster);
+	ssot_large_free(columns);
+	MemoryContextSwitchTo(old);
 	return units;
 }
 
 void
 ssot_units_free(SsotUnits *units)
 {
-	pfree(units->order);
-	pfree(units->of);
-	pfree(units->first);
-	pfree(units->systems);
-	pfree(units->fresh);
-	pfree(units->texts);
-	pfree(units);
+	MemoryContextDelete(units->context);
 }
 
 char *
@@ -365,7 +391,7 @@ ssot_unit_name(const Linker *linker, const SsotUnits *units, int unit)
 uint64 *
 ssot_unit_hashes(const Linker *linker, const SsotUnits *units)
 {
-	uint64	   *hashes = palloc_extended(sizeof(uint64) * Max(units->n, 1), MCXT_ALLOC_HUGE);
+	uint64	   *hashes = SSOT_LARGE(uint64, units->n);
 
 	for (int u = 0; u < units->n; u++)
 	{

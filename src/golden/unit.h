@@ -12,6 +12,7 @@
 
 #include "entity/matching.h"
 #include "golden/linker.h"
+#include "identity/text_store.h"
 
 /* What the active nodes of a linker say, read once for each node. */
 typedef struct SsotNodeTexts
@@ -22,6 +23,7 @@ typedef struct SsotNodeTexts
 	int		   *columns;		/* index into the entity's fields */
 	int		  **column_of;		/* by comparison and its field: the column */
 	MemoryContext context;
+	SsotTextStore *store;
 	int			nnodes;			/* that were read */
 	int64		capacity;
 	char	  **texts;			/* [nnodes][ncolumns]; NULL: says nothing */
@@ -39,6 +41,7 @@ typedef struct SsotUnits
 								 * records of */
 	bool	   *fresh;			/* by unit: has a node past "known" */
 	char	  **texts;			/* [n][ncompared]; NULL: missing */
+	MemoryContext context;		/* of all that */
 } SsotUnits;
 
 extern SsotNodeTexts *ssot_node_texts_create(const SsotEntity *entity, const SsotMatchRules *rules);

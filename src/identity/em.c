@@ -31,8 +31,6 @@
 #include <math.h>
 
 #define PRIOR_PAIRS			20.0
-#define RANDOM_PAIRS		200000
-#define ALL_PAIRS			2000000 /* so many are all taken */
 #define MAX_ITERATIONS		100
 #define MAX_ROUNDS			20	/* in which the prior settles */
 #define SETTLED				1e-9	/* share by which it still changes */
@@ -60,12 +58,12 @@ compare_patterns(const void *a, const void *b)
 
 /* Sort and add up. */
 static int
-fold(PatternCount *counts, int n)
+fold(PatternCount *counts, int64 n)
 {
 	int			out = 0;
 
 	qsort(counts, n, sizeof(PatternCount), compare_patterns);
-	for (int i = 0; i < n; i++)
+	for (int64 i = 0; i < n; i++)
 		if (out > 0 && compare_patterns(&counts[out - 1], &counts[i]) == 0)
 			counts[out - 1].count += counts[i].count;
 		else
@@ -82,7 +80,6 @@ typedef struct Learning
 	int			ndrawn;
 	PatternCount *random;
 	int			nrandom;
-	bool		complete;		/* the random pairs are all there are */
 	double	   *shares;			/* per rule: of matches among its pairs */
 	double		all_pairs;
 	double		equal[SSOT_MAX_FIELDS]; /* pairs with equal values */
@@ -91,31 +88,18 @@ typedef struct Learning
 
 /* ---- u ------------------------------------------------------------------- */
 
-/*
- * Random pairs: the order of records is that of a hash, so that those at a
- * fixed distance are as good as drawn.
- */
 static void
-draw_random(Learning *learning, SsotLeveler *leveler)
+count_random(Learning *learning)
 {
-	int			n = learning->records->n;
-	int64		all = (int64) n * (n - 1) / 2;
-	int64		most = all <= ALL_PAIRS ? all : RANDOM_PAIRS;
-	int64		done = 0;
+	const SsotTraining *training = learning->training;
 
-	learning->random = SSOT_LARGE(PatternCount, most);
-	for (int distance = 1; distance < n && done < most; distance++)
-		for (int i = 0; i + distance < n && done < most; i++)
-		{
-			if ((done & 0xFFF) == 0)
-				CHECK_FOR_INTERRUPTS();
-			learning->random[done++] = (PatternCount)
-			{
-				ssot_pattern(leveler, i, i + distance), -1, 1
-			};
-		}
-	learning->complete = done == all;
-	learning->nrandom = fold(learning->random, done);
+	learning->random = SSOT_LARGE(PatternCount, training->nrandom);
+	for (int64 i = 0; i < training->nrandom; i++)
+		learning->random[i] = (PatternCount)
+	{
+		training->random[i], -1, 1
+	};
+	learning->nrandom = fold(learning->random, training->nrandom);
 }
 
 static void
@@ -175,7 +159,7 @@ learn_u(Learning *learning)
 		double		equal = learning->equal[f] - model->matches * have * field->m[top];
 		double		total = 0;
 
-		if (learning->complete)
+		if (learning->training->complete)
 			equal = counts[f][top];
 		equal = Max(equal, 0.02 * learning->equal[f]);
 		field->u[top] = Max(equal, 1) / Max(learning->both[f], 2);
@@ -243,7 +227,7 @@ learn_m(Learning *learning, bool with_all)
 		change = Max(change, fabs(share - learning->shares[r]));
 		learning->shares[r] = share;
 	}
-	if (learning->complete && with_all)
+	if (learning->training->complete && with_all)
 		count_all(learning, counts);
 	for (int f = 0; f < model->nfields; f++)
 	{
@@ -443,7 +427,7 @@ ssot_model_learn(SsotLeveler *leveler, SsotTraining *training)
 		for (int l = 1; l <= kind->nlevels; l++)
 			model->fields[f].m[l] = model->fields[f].u[l] = kind->shares[l - 1];
 	}
-	draw_random(&learning, leveler);
+	count_random(&learning);
 	count_equal(&learning);
 	learning.drawn = SSOT_LARGE(PatternCount, training->ndraws);
 	for (int i = 0; i < training->ndraws; i++)

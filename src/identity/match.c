@@ -44,7 +44,9 @@ learn(SsotMatching *matching, SsotLeveler *leveler, const SsotMatchOptions *opti
 	double		budget = Min(Max(BUDGET, BUDGET_PAIRS / Max(n, 1)), MAX_BUDGET);
 	List	   *rules = ssot_rules_derive(matching->records, budget / 4);
 
-	matching->training = ssot_training_draw(leveler, rules);
+	matching->training = ssot_training_begin(matching->records, rules);
+	if (!ssot_team_draw(options->team, leveler, matching->training))
+		ssot_training_draw(leveler, matching->training);
 	matching->training->given_prior = options->prior;
 	matching->model = ssot_model_learn(leveler, matching->training);
 	matching->rules = options->blocking == NIL || options->blocking_adds ?

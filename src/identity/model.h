@@ -62,20 +62,34 @@ typedef struct SsotDraw
 	double		posterior;
 } SsotDraw;
 
+#define SSOT_TRAINING_RULES	14
+
 typedef struct SsotTraining
 {
 	const SsotRecords *records;
 	int			nrules;
-	const SsotBlocking **rules;
-	double	   *drawn;			/* per rule: the share of its keys drawn from */
-	SsotDraw   *draws;
+	const SsotBlocking *rules[SSOT_TRAINING_RULES];
+	double		drawn[SSOT_TRAINING_RULES]; /* the share of its keys drawn
+											 * from */
+	SsotDraw   *draws;			/* in the order of rules */
 	int			ndraws;
 	int			capacity;
+	SsotPattern *random;		/* of random pairs */
+	int64		nrandom;
+	bool		complete;		/* these are all pairs that there are */
 	double		given_prior;	/* 0: it is estimated */
 } SsotTraining;
 
-/* Draw pairs under the rules, and learn. */
-extern SsotTraining *ssot_training_draw(SsotLeveler *leveler, List *rules);
+/*
+ * Choose what to draw; then draw all of it, or its parts: pairs under the rule of a
+ * number, appended to the draws; the patterns of n random pairs, from "first" on.
+ */
+extern SsotTraining *ssot_training_begin(const SsotRecords *records, List *rules);
+extern void ssot_training_draw(SsotLeveler *leveler, SsotTraining *training);
+extern void ssot_training_draw_rule(SsotLeveler *leveler, SsotTraining *training, int number);
+extern void ssot_training_draw_random(SsotLeveler *leveler, int64 first, int64 n, SsotPattern *patterns);
+
+/* Learn. */
 extern SsotModel *ssot_model_learn(SsotLeveler *leveler, SsotTraining *training);
 
 /* others.c: the last step of learning. */

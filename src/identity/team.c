@@ -428,6 +428,75 @@ ssot_team_encoded(SsotTeam *team)
 	return records;
 }
 
+/* ---- drawing ------------------------------------------------------------------ */
+
+/* The draws of all members in the order of rules; each member's are in it. */
+static void
+put_in_order(SsotTraining *training, int nmembers, SsotDraw **draws, const int *ndraws)
+{
+	int		   *next = palloc0(sizeof(int) * nmembers);
+	int			n = 0;
+
+	for (int m = 0; m < nmembers; m++)
+		n += ndraws[m];
+	training->draws = SSOT_LARGE(SsotDraw, n);
+	training->capacity = Max(n, 1);
+	training->ndraws = 0;
+	for (int r = 0; r < training->nrules; r++)
+	{
+		int			m = r % nmembers;
+
+		while (next[m] < ndraws[m] && draws[m][next[m]].rule == r)
+			training->draws[training->ndraws++] = draws[m][next[m]++];
+	}
+	Assert(training->ndraws == n);
+	for (int m = 0; m < nmembers; m++)
+		if (draws[m] != NULL)
+			ssot_large_free(draws[m]);
+}
+
+bool
+ssot_team_draw(SsotTeam *team, SsotLeveler *leveler, SsotTraining *training)
+{
+	SsotTeamDrawing drawing = {.nrules = training->nrules,.nrandom = training->nrandom};
+	SsotDraw  **draws;
+	int		   *ndraws;
+
+	if (team == NULL || !team->together)
+		return false;
+	drawing.nmembers = team->nworkers + 1;
+	for (int r = 0; r < training->nrules; r++)
+	{
+		drawing.rules[r] = *training->rules[r];
+		drawing.drawn[r] = training->drawn[r];
+	}
+	for (int i = 0; i < team->nworkers; i++)
+	{
+		tell(team->to[i], SSOT_TEAM_DRAW);
+		ssot_queue_put(team->to[i], &drawing, sizeof(drawing));
+	}
+	ssot_team_draw_rules(leveler, training, 0, drawing.nmembers);
+	ssot_training_draw_random(leveler, 0, ssot_first_random(&drawing, 1), training->random);
+
+	draws = palloc0(sizeof(SsotDraw *) * drawing.nmembers);
+	ndraws = palloc0(sizeof(int) * drawing.nmembers);
+	draws[0] = training->draws;
+	ndraws[0] = training->ndraws;
+	for (int m = 1; m < drawing.nmembers; m++)
+	{
+		shm_mq_handle *from = team->from[m - 1];
+		int64		first = ssot_first_random(&drawing, m);
+
+		ssot_queue_take(from, &ndraws[m], sizeof(int));
+		draws[m] = SSOT_LARGE(SsotDraw, ndraws[m]);
+		ssot_queue_take(from, draws[m], sizeof(SsotDraw) * ndraws[m]);
+		ssot_queue_take(from, training->random + first,
+						sizeof(SsotPattern) * (ssot_first_random(&drawing, m + 1) - first));
+	}
+	put_in_order(training, drawing.nmembers, draws, ndraws);
+	return true;
+}
+
 /* ---- walking -------------------------------------------------------------------- */
 
 static void

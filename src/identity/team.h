@@ -33,6 +33,9 @@ extern void ssot_team_add(SsotTeam *team, uint64 key_hash, uint64 groups,
 						  const char *const *texts, const int *lengths);
 extern SsotRecords *ssot_team_encoded(SsotTeam *team);
 
+/* Draw what a training wants. False, and nothing done, if the leader is alone. */
+extern bool ssot_team_draw(SsotTeam *team, SsotLeveler *leveler, SsotTraining *training);
+
 /*
  * Walk all blocks and score their pairs; those of weight "least" and more are
  * returned, in no particular order. False, and nothing done, if the leader is

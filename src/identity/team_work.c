@@ -78,6 +78,13 @@ ssot_team_walk_parts(SsotSharedWalk *walk, SsotBlocks *blocks, SsotPairList *lis
 	ssot_pair_list_end(list);
 }
 
+void
+ssot_team_draw_rules(SsotLeveler *leveler, SsotTraining *training, int member, int nmembers)
+{
+	for (int r = member; r < training->nrules; r += nmembers)
+		ssot_training_draw_rule(leveler, training, r);
+}
+
 /* ---- a worker -------------------------------------------------------------- */
 
 typedef struct Worker
@@ -187,6 +194,35 @@ see_records(Worker *worker)
 }
 
 static void
+draw(Worker *worker)
+{
+	SsotTeamDrawing drawing;
+	SsotTraining training = {.records = worker->records,.capacity = 1024};
+	SsotLeveler *leveler = ssot_leveler_create(worker->records);
+	int64		first;
+
+	ssot_queue_take(worker->in, &drawing, sizeof(drawing));
+	training.nrules = drawing.nrules;
+	for (int r = 0; r < drawing.nrules; r++)
+	{
+		training.rules[r] = &drawing.rules[r];
+		training.drawn[r] = drawing.drawn[r];
+	}
+	training.draws = SSOT_LARGE(SsotDraw, training.capacity);
+	ssot_team_draw_rules(leveler, &training, ParallelWorkerNumber + 1, drawing.nmembers);
+	first = ssot_first_random(&drawing, ParallelWorkerNumber + 1);
+	training.nrandom = ssot_first_random(&drawing, ParallelWorkerNumber + 2) - first;
+	training.random = SSOT_LARGE(SsotPattern, training.nrandom);
+	ssot_training_draw_random(leveler, first, training.nrandom, training.random);
+	ssot_queue_put(worker->out, &training.ndraws, sizeof(int));
+	ssot_queue_put(worker->out, training.draws, sizeof(SsotDraw) * training.ndraws);
+	ssot_queue_put(worker->out, training.random, sizeof(SsotPattern) * training.nrandom);
+	ssot_large_free(training.draws);
+	ssot_large_free(training.random);
+	ssot_leveler_free(leveler);
+}
+
+static void
 take_part(Worker *worker, const SsotSegmentName *name)
 {
 	SsotBlocks *blocks;
@@ -243,6 +279,9 @@ ssot_team_work(dsm_segment *segment, shm_toc *toc)
 				break;
 			case SSOT_TEAM_RECORDS:
 				see_records(&worker);
+				break;
+			case SSOT_TEAM_DRAW:
+				draw(&worker);
 				break;
 			case SSOT_TEAM_WALK:
 				take_part(&worker, &message.walk);

@@ -39,6 +39,7 @@ typedef enum SsotTeamCall
 	SSOT_TEAM_ROWS,
 	SSOT_TEAM_FINISH,			/* share your fields */
 	SSOT_TEAM_RECORDS,			/* all are shared: SsotSharedRecords follows */
+	SSOT_TEAM_DRAW,				/* draw your part: SsotTeamDrawing follows */
 	SSOT_TEAM_WALK,				/* take part in walking, send what you found */
 	SSOT_TEAM_END
 } SsotTeamCall;
@@ -50,6 +51,29 @@ typedef struct SsotTeamMessage
 	Size		size;
 	SsotSegmentName walk;
 } SsotTeamMessage;
+
+/*
+ * What is drawn. Rules go round among the members, and each has its share of the
+ * random pairs. A worker sends how many pairs it drew, the pairs, and the patterns
+ * of its random ones.
+ */
+typedef struct SsotTeamDrawing
+{
+	int			nmembers;
+	int			nrules;
+	SsotBlocking rules[SSOT_TRAINING_RULES];
+	double		drawn[SSOT_TRAINING_RULES];
+	int64		nrandom;
+} SsotTeamDrawing;
+
+static inline int64
+ssot_first_random(const SsotTeamDrawing *drawing, int member)
+{
+	return drawing->nrandom * member / drawing->nmembers;
+}
+
+/* Draw the rules of a member. */
+extern void ssot_team_draw_rules(SsotLeveler *leveler, SsotTraining *training, int member, int nmembers);
 
 /* What a worker found; followed by how many pairs each rule gave, and the pairs. */
 typedef struct SsotTeamFound

@@ -6,7 +6,7 @@
  * of one thing, and the fields that the rule does not speak of show how records
  * of one thing agree. Under each of several rules the blocks of a share of the
  * keys are drawn, chosen by their hash, until there are some ten thousand
- * pairs.
+ * pairs. How records of two things agree is seen in random pairs.
  */
 #include "postgres.h"
 
@@ -17,10 +17,11 @@
 
 #include "miscadmin.h"
 
-#define MAX_RULES			14
 #define MAX_USES			5	/* of one field */
 #define ENOUGH_PAIRS		500.0
 #define PAIRS_PER_RULE		20000
+#define RANDOM_PAIRS		200000
+#define ALL_PAIRS			2000000 /* so many are all taken */
 #define REACH				40	/* neighbours in a block that a record is
 								 * paired with */
 #define CHUNK				4096	/* records whose keys are made at once */
@@ -58,7 +59,6 @@ choose_rules(SsotTraining *training, List *rules)
 {
 	double		enough = Min(ENOUGH_PAIRS, training->records->n / 50);
 
-	training->rules = palloc(sizeof(SsotBlocking *) * MAX_RULES);
 	for (; training->nrules == 0 && enough > 0.1; enough /= 10)
 	{
 		ListCell   *cell;
@@ -67,7 +67,7 @@ choose_rules(SsotTraining *training, List *rules)
 		{
 			const SsotBlocking *rule = lfirst(cell);
 
-			if (training->nrules < MAX_RULES && !rule->sorted &&
+			if (training->nrules < SSOT_TRAINING_RULES && !rule->sorted &&
 				rule->cost * training->records->n >= enough && !shows_nothing_new(training, rule))
 				training->rules[training->nrules++] = rule;
 		}
@@ -129,19 +129,17 @@ draw_keys(const SsotRecords *records, const SsotBlocking *rule, uint32 limit,
 	return n;
 }
 
-static void
-draw_rule(SsotLeveler *leveler, SsotTraining *training, int number)
+void
+ssot_training_draw_rule(SsotLeveler *leveler, SsotTraining *training, int number)
 {
 	const SsotRecords *records = training->records;
 	const SsotBlocking *rule = training->rules[number];
-	double		pairs = rule->cost * records->n;
-	double		share = Min(1, PAIRS_PER_RULE / Max(pairs, 1));
+	double		share = training->drawn[number];
 	uint32		limit = share >= 1 ? PG_UINT32_MAX : (uint32) (share * PG_UINT32_MAX);
 	SsotBlockEntry *entries;
 	SsotBlockEntry *scratch;
 	int64		n = draw_keys(records, rule, limit, &entries);
 
-	training->drawn[number] = share;
 	scratch = SSOT_LARGE(SsotBlockEntry, n);
 	ssot_radix_sort_blocks(entries, scratch, n);
 	for (int64 i = 0; i < n; i++)
@@ -155,17 +153,55 @@ draw_rule(SsotLeveler *leveler, SsotTraining *training, int number)
 	ssot_large_free(entries);
 }
 
+/*
+ * The order of records is that of a hash, so that those at a fixed distance are as
+ * good as drawn: first all neighbours, then all at a distance of two, ...
+ */
+void
+ssot_training_draw_random(SsotLeveler *leveler, int64 first, int64 n, SsotPattern *patterns)
+{
+	int			distance = 1;
+	int64		i = first;
+
+	if (n == 0)
+		return;
+	for (; i >= leveler->records->n - distance; distance++)
+		i -= leveler->records->n - distance;
+	for (int64 done = 0; done < n; done++)
+	{
+		if ((done & 0xFFF) == 0)
+			CHECK_FOR_INTERRUPTS();
+		patterns[done] = ssot_pattern(leveler, i, i + distance);
+		if (++i == leveler->records->n - distance)
+		{
+			distance++;
+			i = 0;
+		}
+	}
+}
+
 SsotTraining *
-ssot_training_draw(SsotLeveler *leveler, List *rules)
+ssot_training_begin(const SsotRecords *records, List *rules)
 {
 	SsotTraining *training = palloc0(sizeof(SsotTraining));
+	int64		all = (int64) records->n * (records->n - 1) / 2;
 
-	training->records = leveler->records;
+	training->records = records;
 	choose_rules(training, rules);
-	training->drawn = palloc0(sizeof(double) * (training->nrules + 1));
+	for (int i = 0; i < training->nrules; i++)
+		training->drawn[i] = Min(1, PAIRS_PER_RULE / Max(training->rules[i]->cost * records->n, 1));
 	training->capacity = 1024;
 	training->draws = SSOT_LARGE(SsotDraw, training->capacity);
-	for (int i = 0; i < training->nrules; i++)
-		draw_rule(leveler, training, i);
+	training->complete = all <= ALL_PAIRS;
+	training->nrandom = training->complete ? all : RANDOM_PAIRS;
+	training->random = SSOT_LARGE(SsotPattern, training->nrandom);
 	return training;
+}
+
+void
+ssot_training_draw(SsotLeveler *leveler, SsotTraining *training)
+{
+	for (int i = 0; i < training->nrules; i++)
+		ssot_training_draw_rule(leveler, training, i);
+	ssot_training_draw_random(leveler, 0, training->nrandom, training->random);
 }
