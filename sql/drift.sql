@@ -57,7 +57,7 @@ SELECT source, golden_changed, held, drift_opened, drift_closed FROM ssot.reconc
 SELECT g.name, d.record, d.system, d.field, d.golden_value, d.system_value, d.kind, d.category, d.authority
 FROM ssot.drift('dr.customer') AS d
 JOIN dr.customer AS g ON g.customer_id = d.id::bigint
-ORDER BY g.name COLLATE "C", d.record COLLATE "C", d.field COLLATE "C", d.kind COLLATE "C";
+ORDER BY g.name COLLATE "C", d.record COLLATE "C", d.system COLLATE "C", d.field COLLATE "C", d.kind COLLATE "C";
 SELECT d.reason
 FROM ssot.drift('dr.customer') AS d
 ORDER BY d.reason COLLATE "C";

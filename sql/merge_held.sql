@@ -216,6 +216,30 @@ UPDATE mh.contract SET customer_id = NULL WHERE retired_at IS NOT NULL;
 SELECT * FROM mh.run();
 SELECT lost FROM mh.held WHERE relation = 'mh.contract';
 
+-- A record that changes in the run that merges what it refers to ends one version
+-- each time: also where a merge is done, undone for a circle, and given up.
+INSERT INTO mh.crm (id, name, parent) VALUES ('P0', 'Other', NULL), ('P1', 'Top', NULL), ('P2', 'Middle', 'P1'),
+    ('P3', 'Bottom', 'P2'), ('P4', 'Below', 'P3');
+SELECT * FROM mh.run();
+CREATE VIEW mh.version AS
+    SELECT rank() OVER (ORDER BY v.until), v.name, v.parent_id
+      FROM (SELECT h.name, h.parent_id, h.ssot_to AS until
+              FROM mh_ssot.customer_source_history AS h WHERE h.ssot_key = 'P4'
+            UNION ALL
+            SELECT s.name, s.parent_id, 'infinity'
+              FROM mh_ssot.customer_source AS s WHERE s.ssot_key = 'P4') AS v
+     ORDER BY v.until, v.name, v.parent_id;
+UPDATE mh.crm SET same_as = 'P1' WHERE id = 'P3';
+UPDATE mh.crm SET name = 'Below, again' WHERE id = 'P4';
+SELECT * FROM mh.run();
+SELECT lost, reason FROM mh.held WHERE relation = 'mh.customer';
+SELECT * FROM mh.version;
+UPDATE mh.crm SET same_as = 'P0' WHERE id = 'P3';
+UPDATE mh.crm SET name = 'Below, moved' WHERE id = 'P4';
+SELECT * FROM mh.run();
+SELECT * FROM mh.version;
+DROP VIEW mh.version;
+
 DROP VIEW mh.crosswalk, mh.held;
 SELECT ssot.unregister_entity('mh.contract', true);
 SELECT ssot.unregister_entity('mh.customer', true);

@@ -163,7 +163,48 @@ UPDATE sk_bronze.line SET amount = '100' WHERE contract = 'sum' AND line = 1;
 SELECT * FROM sk_golden.part_figures;
 SELECT * FROM sk_golden.parts WHERE key = 'sum';
 
-DROP VIEW sk_golden.figures, sk_golden.records, sk_golden.aside, sk_golden.part_figures, sk_golden.parts;
+-- Versions: of each row of a key, as it was. One of which only the source time is
+-- another goes on in its version; what its key has no longer ends and is kept.
+CREATE VIEW sk_golden.versions AS
+    SELECT v.ssot_copy AS copy, v.name, v.ssot_updated_at::date AS at, dense_rank() OVER (ORDER BY v.ssot_from) AS since,
+           CASE WHEN v.until < 'infinity' THEN 'ended' END AS until
+    FROM (SELECT s.ssot_key, s.ssot_copy, s.name, s.ssot_updated_at, s.ssot_from, 'infinity'::timestamptz AS until
+          FROM sk_golden_ssot.thing_source AS s
+          UNION ALL
+          SELECT h.ssot_key, h.ssot_copy, h.name, h.ssot_updated_at, h.ssot_from, h.ssot_to
+          FROM sk_golden_ssot.thing_source_history AS h) AS v
+    WHERE v.ssot_key = 'versions'
+    ORDER BY v.ssot_from, v.until, v.ssot_copy;
+INSERT INTO sk_bronze.timed VALUES ('versions', 'A', 1, NULL, '2020-01-01'), ('versions', 'B', 2, NULL, '2021-01-01');
+SELECT count(*) FROM sk_golden.figures;
+SELECT * FROM sk_golden.versions;
+SELECT max(ssot_from) AS begun FROM sk_golden_ssot.thing_source WHERE ssot_key = 'versions' \gset
+UPDATE sk_bronze.timed SET at = at + interval '1 month' WHERE k = 'versions';
+SELECT count(*) FROM sk_golden.figures;
+SELECT * FROM sk_golden.versions;
+SELECT count(*) AS goes_on FROM sk_golden_ssot.thing_source WHERE ssot_key = 'versions' AND ssot_from = :'begun';
+INSERT INTO sk_bronze.timed VALUES ('versions', 'C', 3, NULL, '2022-01-01');
+SELECT count(*) FROM sk_golden.figures;
+SELECT * FROM sk_golden.versions;
+DELETE FROM sk_bronze.timed WHERE k = 'versions' AND name IN ('A', 'C');
+SELECT count(*) FROM sk_golden.figures;
+SELECT * FROM sk_golden.versions;
+-- What one transaction begins and ends was never believed.
+BEGIN;
+UPDATE sk_bronze.timed SET name = 'D' WHERE k = 'versions';
+INSERT INTO sk_bronze.timed VALUES ('versions', 'E', 5, NULL, '2019-01-01');
+SELECT count(*) FROM sk_golden.figures;
+UPDATE sk_bronze.timed SET name = 'F' WHERE k = 'versions' AND name = 'D';
+DELETE FROM sk_bronze.timed WHERE k = 'versions' AND name = 'E';
+SELECT count(*) FROM sk_golden.figures;
+COMMIT;
+SELECT * FROM sk_golden.versions WHERE since > 2;
+DELETE FROM sk_bronze.timed WHERE k = 'versions';
+SELECT count(*) FROM sk_golden.figures;
+SELECT * FROM sk_golden.versions;
+
+DROP VIEW sk_golden.figures, sk_golden.records, sk_golden.aside, sk_golden.part_figures, sk_golden.parts,
+    sk_golden.versions;
 SELECT ssot.unregister_entity('sk_golden.contract', drop_companions => true);
 SELECT ssot.unregister_entity('sk_golden.thing', drop_companions => true);
 SET client_min_messages = warning;

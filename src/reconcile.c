@@ -61,6 +61,7 @@ typedef struct Run
 	TimestampTz last_started;	/* of the entity's previous run, or DT_NOBEGIN */
 	bool		rules_changed;	/* authority, code lists … since the last
 								 * run */
+	TimestampTz last_write;		/* of the clock, before sources were read */
 	SsotIngest *ingest;
 	SsotLinking *linking;		/* NULL: no record is new or different */
 	bool		wrote;
@@ -304,18 +305,22 @@ lock_clocks_unless_written(void *arg)
 /*
  * Linking is computed before the clock is taken, so a person may merge or split
  * meanwhile what it has read. Then it is done again, under the locks that it can
- * need at most: taking more later would break their order.
+ * need at most: taking more later would break their order. What ingest has read of
+ * the stored records serves while nobody can have written since.
  */
 static void
 link_and_take_clocks(Run *run)
 {
 	ClockTry	try = {run, read_last_write(run)};
 
+	if (try.since != run->last_write)
+		ssot_ingest_read_stored(run->entity, run->ingest);
 	run->linking = ssot_link(run->entity, run->ingest);
 	if (!ssot_keep_if(lock_clocks_unless_written, &try))
 	{
 		tuplestore_end(run->linking->touched);
 		ssot_merge_clocks_lock(run->entity);
+		ssot_ingest_read_stored(run->entity, run->ingest);
 		run->linking = ssot_link(run->entity, run->ingest);
 	}
 	run->t = ssot_clock_lock(run->entity);
@@ -593,6 +598,7 @@ reconcile(Oid relid, bool full, bool accept_deletes)
 	run->settled.drift_closed = palloc0(sizeof(int64) * Max(run->entity->nsources, 1));
 
 	report_progress(run, "reading sources");
+	run->last_write = read_last_write(run);
 	run->ingest = ssot_ingest(run->entity, run->run_id, full, accept_deletes);
 	if (full)
 		run->rules_changed = true;

@@ -37,13 +37,18 @@ ssot_settings_begin(bool big_memory)
 	return level;
 }
 
-/* Ten pages looked at here and there cost as much as one of a scan. */
+/*
+ * Ten pages looked at here and there cost as much as one of a scan. Keys that must be
+ * distinct are sorted for that, not hashed: one that follows another in an index
+ * and in the table is found where that was.
+ */
 int
 ssot_settings_use_indexes(void)
 {
 	int			level = NewGUCNestLevel();
 
 	ssot_setting("random_page_cost", "0.1");
+	ssot_setting("enable_hashagg", "off");
 	return level;
 }
 

@@ -4,10 +4,10 @@
  *
  * Settling tells this observer the values that are golden from now on, one
  * golden record after the other. The differences are collected, and when the
- * golden rows are written the kept ones are brought up to date set-wise for the
- * touched ids: what is no longer there is deleted, what is new is inserted with
- * first_seen, what changed is updated and keeps its first_seen, what did not
- * change is not written.
+ * golden rows are written the kept ones of the touched ids are brought up to date:
+ * both are compared by one join, and what is no longer there is deleted, what is
+ * new is inserted with first_seen, what changed is updated and keeps its
+ * first_seen, what did not change is not written.
  *
  * A report can be void: a version that breaks a constraint when it is written
  * is held, and the same id is reported again with its last good values. Rows
@@ -102,14 +102,18 @@ keep_group(void *state, const SsotGroup *group,
 					   ssot_findings_add, keeper->findings);
 }
 
+static void
+add_finding(SsotFindings *findings, const TupleTableSlot *slot)
+{
+	tuplestore_putvalues(findings->rows, findings->desc, slot->tts_values, slot->tts_isnull);
+	findings->count++;
+}
+
 static bool
 copy_finding(TupleTableSlot *slot, void *arg)
 {
-	SsotFindings *findings = (SsotFindings *) arg;
-
 	slot_getallattrs(slot);
-	tuplestore_putvalues(findings->rows, findings->desc, slot->tts_values, slot->tts_isnull);
-	findings->count++;
+	add_finding((SsotFindings *) arg, slot);
 	return true;
 }
 
@@ -142,86 +146,133 @@ drop_void_reports(Keeper *keeper)
 	keeper->findings = valid;
 }
 
-typedef struct Counting
+/* What is to be done about the kept differences. */
+typedef struct Changes
 {
-	const SsotEntity *entity;
-	int64	   *counts;			/* by source index */
-} Counting;
+	Keeper	   *keeper;
+	SsotRelation closed;		/* (id, system, key, field, kind) of kept ones */
+	SsotFindings *changed;
+	SsotFindings *opened;
+} Changes;
 
-/* A row of (ssot_source, count). A source that was dropped counts nowhere. */
-static bool
-count_source(TupleTableSlot *slot, void *arg)
+#define KEY_COLUMNS 5			/* of a kept difference; a finding begins with
+								 * them too */
+
+/* A source that was dropped counts nowhere. */
+static void
+count_source(Keeper *keeper, int64 *counts, Datum source_id, bool isnull)
 {
-	Counting   *counting = (Counting *) arg;
-	bool		isnull;
-	int			source;
+	int			source = isnull ? -1 :
+	ssot_entity_source_id(keeper->entity, DatumGetInt32(source_id));
 
-	source = ssot_entity_source_id(counting->entity,
-								   DatumGetInt32(slot_getattr(slot, 1, &isnull)));
 	if (source >= 0)
-		counting->counts[source] += DatumGetInt64(slot_getattr(slot, 2, &isnull));
+		counts[source]++;
+}
+
+/* (a finding, key of a kept difference, its ssot_source); either may be NULL. */
+static bool
+sort_out(TupleTableSlot *slot, void *arg)
+{
+	Changes    *changes = (Changes *) arg;
+	Keeper	   *keeper = changes->keeper;
+	int			kept = keeper->findings->desc->natts;
+	SsotSettleFigures *figures = keeper->figures;
+
+	slot_getallattrs(slot);
+	if (slot->tts_isnull[0])
+	{
+		tuplestore_putvalues(changes->closed.rows, changes->closed.desc,
+							 slot->tts_values + kept, slot->tts_isnull + kept);
+		changes->closed.count++;
+		if (figures != NULL)
+			count_source(keeper, figures->drift_closed, slot->tts_values[kept + KEY_COLUMNS],
+						 slot->tts_isnull[kept + KEY_COLUMNS]);
+	}
+	else if (!slot->tts_isnull[kept])
+		add_finding(changes->changed, slot);
+	else
+	{
+		add_finding(changes->opened, slot);
+		if (figures != NULL)
+			count_source(keeper, figures->drift_opened, slot->tts_values[KEY_COLUMNS],
+						 slot->tts_isnull[KEY_COLUMNS]);
+	}
 	return true;
 }
 
-static void
-run_counted(Keeper *keeper, SsotStatement *statement, int64 *counts)
-{
-	Counting	counting = {keeper->entity, counts};
-
-	if (counts == NULL)
-		ssot_statement_run(statement);
-	else
-		ssot_statement_each(statement, count_source, &counting);
-}
-
 /*
- * WITH closed AS (
- *		DELETE FROM golden_ssot.customer_drift AS d
- *		 USING touched AS t							-- unless all are touched
- *		 WHERE d.customer_id = t.id
- *		   AND NOT EXISTS (SELECT FROM found AS f WHERE <same difference>)
- *		RETURNING d.ssot_source)
- * SELECT c.ssot_source, count(*) FROM closed AS c GROUP BY c.ssot_source
+ * SELECT f.*, d.customer_id, d.system, d.key, d.field, d.kind, d.ssot_source
+ *	 FROM found AS f
+ *	 FULL JOIN (SELECT d.*, <mismatch for stale> AS found_kind
+ *				  FROM golden_ssot.customer_drift AS d
+ *				  JOIN touched AS t ON t.id = d.customer_id) AS d	-- unless all are touched
+ *	   ON <same difference>
+ *	WHERE f.id IS NULL OR d.customer_id IS NULL
+ *	   OR (d.ssot_source, ...) IS DISTINCT FROM (f.ssot_source, ...)
+ *	ORDER BY f.id, f.system, f.key, f.field		-- as the index is
  */
 static void
-close_differences(Keeper *keeper)
+compare_with_kept(Keeper *keeper, Changes *changes)
 {
 	const SsotEntity *entity = keeper->entity;
+	const char *id = entity->id_column;
 	SsotRelation relations[2];
-	SsotStatement statement = {0};
+	SsotStatement statement = {.relations = relations};
 
 	relations[statement.nrelations++] = ssot_findings_relation(keeper->findings, "found");
 	if (keeper->touched != NULL)
 		relations[statement.nrelations++] =
 			ssot_ids_relation(entity, "touched", keeper->touched, keeper->ntouched);
-	statement.relations = relations;
 	statement.sql =
-		ssot_sql("WITH closed AS ("
-				 "DELETE FROM %T AS d %s"
-				 " NOT EXISTS (SELECT FROM found AS f WHERE %s)"
-				 " RETURNING d.ssot_source)"
-				 " SELECT c.ssot_source, count(*) FROM closed AS c GROUP BY c.ssot_source",
-				 entity->drift_table,
-				 keeper->touched == NULL ? "WHERE" :
-				 ssot_sql("USING touched AS t WHERE d.%I = t.id AND", entity->id_column),
-				 ssot_same_difference(entity));
-	run_counted(keeper, &statement,
-				keeper->figures == NULL ? NULL : keeper->figures->drift_closed);
+		ssot_sql("SELECT f.*, d.%I, d.system, d.key, d.field, d.kind, d.ssot_source"
+				 " FROM found AS f"
+				 " FULL JOIN (SELECT d.*,"
+				 " CASE d.kind WHEN 'stale' THEN 'mismatch' ELSE d.kind END AS found_kind"
+				 " FROM %T AS d %s) AS d"
+				 " ON d.%I = f.id AND d.system = f.system AND d.key = f.key"
+				 " AND d.field = f.field AND d.found_kind = f.kind"
+				 " WHERE f.id IS NULL OR d.%I IS NULL"
+				 " OR (d.ssot_source, d.golden_value, d.system_value, d.system_time,"
+				 " d.winner_system, d.winner_time, d.winner_from) IS DISTINCT FROM"
+				 " (f.ssot_source, f.golden_value, f.system_value, f.system_time,"
+				 " f.winner_system, f.winner_time, f.winner_from)"
+				 " ORDER BY f.id, f.system, f.key, f.field",
+				 id, entity->drift_table,
+				 keeper->touched == NULL ? ssot_sql("WHERE d.%I IS NOT NULL", id) :
+				 ssot_sql("JOIN touched AS t ON t.id = d.%I", id),
+				 id, id);
+	ssot_statement_each(&statement, sort_out, changes);
+}
+
+/*
+ * DELETE FROM golden_ssot.customer_drift AS d
+ *	USING closed AS c
+ *	WHERE <the same row>
+ */
+static void
+close_differences(const SsotEntity *entity, const Changes *changes)
+{
+	SsotStatement statement = {.nrelations = 1,.relations = &changes->closed};
+
+	statement.sql =
+		ssot_sql("DELETE FROM %T AS d USING closed AS c"
+				 " WHERE d.%I = c.id AND d.system = c.system AND d.key = c.key"
+				 " AND d.field = c.field AND d.kind = c.kind",
+				 entity->drift_table, entity->id_column);
+	ssot_statement_run(&statement);
 }
 
 /*
  * UPDATE golden_ssot.customer_drift AS d
  *	  SET (kind, ssot_source, ...) = (..., f.ssot_source, ...)
- *	 FROM found AS f
+ *	 FROM changed AS f
  *	WHERE <same difference>
- *	  AND (d.ssot_source, ...) IS DISTINCT FROM (f.ssot_source, ...)
  */
 static void
-change_differences(Keeper *keeper)
+change_differences(const SsotEntity *entity, const Changes *changes)
 {
-	const SsotEntity *entity = keeper->entity;
-	SsotRelation found = ssot_findings_relation(keeper->findings, "found");
-	SsotStatement statement = {.nrelations = 1,.relations = &found};
+	SsotRelation changed = ssot_findings_relation(changes->changed, "changed");
+	SsotStatement statement = {.nrelations = 1,.relations = &changed};
 
 	statement.sql =
 		ssot_sql("UPDATE %T AS d"
@@ -230,72 +281,78 @@ change_differences(Keeper *keeper)
 				 " system_value = f.system_value, system_time = f.system_time,"
 				 " winner_system = f.winner_system, winner_time = f.winner_time,"
 				 " winner_from = f.winner_from"
-				 " FROM found AS f WHERE %s"
-				 " AND (d.ssot_source, d.golden_value, d.system_value, d.system_time,"
-				 " d.winner_system, d.winner_time, d.winner_from) IS DISTINCT FROM"
-				 " (f.ssot_source, f.golden_value, f.system_value, f.system_time,"
-				 " f.winner_system, f.winner_time, f.winner_from)",
+				 " FROM changed AS f WHERE %s",
 				 entity->drift_table, ssot_stale_condition(entity),
 				 ssot_same_difference(entity));
 	ssot_statement_run(&statement);
 }
 
 /*
- * WITH opened AS (
- *		INSERT INTO golden_ssot.customer_drift (customer_id, system, ..., first_seen)
- *		SELECT f.id, f.system, ..., $1
- *		  FROM found AS f
- *		 WHERE NOT EXISTS (SELECT FROM golden_ssot.customer_drift AS d WHERE <same difference>)
- *		RETURNING ssot_source)
- * SELECT o.ssot_source, count(*) FROM opened AS o GROUP BY o.ssot_source
+ * INSERT INTO golden_ssot.customer_drift (customer_id, system, ..., first_seen)
+ * SELECT f.id, f.system, ..., $1
+ *	 FROM opened AS f
  */
 static void
-open_differences(Keeper *keeper)
+open_differences(const SsotEntity *entity, const Changes *changes, TimestampTz t)
 {
-	const SsotEntity *entity = keeper->entity;
-	SsotRelation found = ssot_findings_relation(keeper->findings, "found");
+	SsotRelation opened = ssot_findings_relation(changes->opened, "opened");
 	Oid			argtypes[1] = {TIMESTAMPTZOID};
-	Datum		args[1] = {TimestampTzGetDatum(keeper->t)};
+	Datum		args[1] = {TimestampTzGetDatum(t)};
 	SsotStatement statement = {.nargs = 1,.argtypes = argtypes,.args = args,
-	.nrelations = 1,.relations = &found};
+	.nrelations = 1,.relations = &opened};
 
 	statement.sql =
-		ssot_sql("WITH opened AS ("
-				 "INSERT INTO %T AS k (%I, system, key, field, kind, ssot_source,"
+		ssot_sql("INSERT INTO %T (%I, system, key, field, kind, ssot_source,"
 				 " golden_value, system_value, system_time,"
 				 " winner_system, winner_time, winner_from, first_seen)"
 				 " SELECT f.id, f.system, f.key, f.field,"
 				 " CASE WHEN %s THEN 'stale' ELSE f.kind END, f.ssot_source,"
 				 " f.golden_value, f.system_value, f.system_time,"
 				 " f.winner_system, f.winner_time, f.winner_from, $1"
-				 " FROM found AS f"
-				 " WHERE NOT EXISTS (SELECT FROM %T AS d WHERE %s)"
-				 " RETURNING k.ssot_source)"
-				 " SELECT o.ssot_source, count(*) FROM opened AS o GROUP BY o.ssot_source",
-				 entity->drift_table, entity->id_column,
-				 ssot_stale_condition(entity),
-				 entity->drift_table, ssot_same_difference(entity));
-	run_counted(keeper, &statement,
-				keeper->figures == NULL ? NULL : keeper->figures->drift_opened);
+				 " FROM opened AS f",
+				 entity->drift_table, entity->id_column, ssot_stale_condition(entity));
+	ssot_statement_run(&statement);
+}
+
+/* The key of a kept difference: the columns with which a finding begins. */
+static TupleDesc
+key_desc(TupleDesc finding)
+{
+	TupleDesc	desc = CreateTemplateTupleDesc(KEY_COLUMNS);
+
+	for (int i = 1; i <= KEY_COLUMNS; i++)
+		TupleDescCopyEntry(desc, i, finding, i);
+	return desc;
 }
 
 static void
 keep_end(void *state)
 {
 	Keeper	   *keeper = (Keeper *) state;
-	SsotUser	user = ssot_become_owner(ssot_companion_oid(keeper->entity->drift_table));
+	const SsotEntity *entity = keeper->entity;
+	SsotUser	user = ssot_become_owner(ssot_companion_oid(entity->drift_table));
 	int			level = ssot_settings_begin(true);
+	Changes		changes = {.keeper = keeper};
 
 	if (keeper->nvoided > 0)
 		drop_void_reports(keeper);
-	close_differences(keeper);
-	if (keeper->findings->count > 0)
-	{
-		change_differences(keeper);
-		open_differences(keeper);
-	}
+	changes.closed.name = "closed";
+	changes.closed.desc = key_desc(keeper->findings->desc);
+	changes.closed.rows = tuplestore_begin_heap(false, false, work_mem);
+	changes.changed = ssot_findings_create(entity);
+	changes.opened = ssot_findings_create(entity);
+	compare_with_kept(keeper, &changes);
+	if (changes.closed.count > 0)
+		close_differences(entity, &changes);
+	if (changes.changed->count > 0)
+		change_differences(entity, &changes);
+	if (changes.opened->count > 0)
+		open_differences(entity, &changes, keeper->t);
 	ssot_settings_end(level);
 	ssot_restore_user(user);
+	tuplestore_end(changes.closed.rows);
+	tuplestore_end(changes.changed->rows);
+	tuplestore_end(changes.opened->rows);
 	tuplestore_end(keeper->findings->rows);
 	if (keeper->voided != NULL)
 		tuplestore_end(keeper->voided);

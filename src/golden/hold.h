@@ -16,6 +16,8 @@ typedef struct SsotMerged
 	TupleDesc	desc;
 	Tuplestorestate *rows;
 	int64		count;
+	int64		created;		/* of them, those to be inserted; only a whole
+								 * pass knows */
 } SsotMerged;
 
 /* Why a row cannot be written. */

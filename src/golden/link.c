@@ -177,46 +177,42 @@ read_staged(Linker *linker)
 	linker->out->nstaged = linker->out->nnodes;
 }
 
-/* (ssot_source, ssot_key, golden id, ssot_tokens) of a stored counterpart. */
-static bool
-take_counterpart(TupleTableSlot *slot, void *arg)
-{
-	Linker	   *linker = (Linker *) arg;
-	const SsotEntity *entity = linker->entity;
-	SsotNode   *node;
-	int			found;
-
-	slot_getallattrs(slot);
-	linker->anything_stored = true;
-	found = ssot_linker_find_staged(linker,
-									ssot_entity_source_id(entity, DatumGetInt32(slot->tts_values[0])),
-									TextDatumGetCString(slot->tts_values[1]));
-	if (found < 0)
-		return true;
-	node = &linker->out->nodes[found];
-	node->stored = true;
-	node->old_tokens = DatumGetInt64(slot->tts_values[3]);
-	node->had_id = !slot->tts_isnull[2];
-	if (node->had_id)
-		node->old_id = datumCopy(slot->tts_values[2], entity->id_typbyval, entity->id_typlen);
-	return true;
-}
-
+/* What the staged keys were before: the golden id and tokens of the stored row
+ * in force. */
 static void
 read_counterparts(Linker *linker)
 {
 	const SsotEntity *entity = linker->entity;
-	SsotRelation relation = {"ssot_staged", linker->ingest->desc,
-	linker->ingest->staged, linker->ingest->nstaged};
-	SsotStatement statement = {.nrelations = 1,.relations = &relation};
+	const SsotIngest *ingest = linker->ingest;
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(ingest->stored_desc, &TTSOpsMinimalTuple);
 
-	statement.sql = ssot_sql("SELECT s.ssot_source, s.ssot_key, s.%I, s.ssot_tokens"
-							 " FROM ssot_staged AS g JOIN %T AS s"
-							 " ON s.ssot_key = g.ssot_key AND s.ssot_source = g.ssot_source"
-							 " AND s.ssot_copy <= 0"
-							 " WHERE g.ssot_copy <= 0",
-							 entity->id_column, entity->source_table);
-	ssot_statement_each(&statement, take_counterpart, linker);
+	tuplestore_rescan(ingest->stored);
+	while (tuplestore_gettupleslot(ingest->stored, true, false, slot))
+	{
+		SsotNode   *node;
+		Datum		id;
+		bool		isnull;
+		int			source;
+		int			found;
+
+		CHECK_FOR_INTERRUPTS();
+		if (DatumGetInt32(slot_getattr(slot, SSOT_REC_COPY, &isnull)) > 0)
+			continue;
+		source = ssot_entity_source_id(entity,
+									   DatumGetInt32(slot_getattr(slot, SSOT_REC_SOURCE, &isnull)));
+		found = ssot_linker_find_staged(linker, source,
+										TextDatumGetCString(slot_getattr(slot, SSOT_REC_KEY, &isnull)));
+		if (found < 0)
+			elog(ERROR, "a stored record is not staged");
+		node = &linker->out->nodes[found];
+		node->stored = true;
+		node->old_tokens = DatumGetInt64(slot_getattr(slot, SSOT_REC_TOKENS, &isnull));
+		id = slot_getattr(slot, SSOT_REC_ID, &isnull);
+		node->had_id = !isnull;
+		if (node->had_id)
+			node->old_id = datumCopy(id, entity->id_typbyval, entity->id_typlen);
+	}
+	ExecDropSingleTupleTableSlot(slot);
 }
 
 /* A staged record takes part if it is new or its tokens differ, or if it is
@@ -336,8 +332,7 @@ ssot_link(const SsotEntity *entity, const SsotIngest *ingest)
 	linker->out->first_load = source_table_is_empty(entity);
 	ssot_matcher_begin(linker);
 	read_staged(linker);
-	if (!linker->out->first_load)
-		read_counterparts(linker);
+	read_counterparts(linker);
 	activate_staged(linker);
 	if (linker->out->first_load)
 		read_first_decisions(linker);

@@ -40,7 +40,6 @@ typedef struct Linker
 	struct SsotDecisionSearch *search;	/* obey.c */
 	bool		no_decisions;	/* none is in force */
 	const SsotRelink *wish;		/* NULL: in a run */
-	bool		anything_stored;
 	TupleDesc	id_desc;
 	Tuplestorestate *groups;	/* golden ids whose members must be read */
 	int64		ngroups;

@@ -37,6 +37,7 @@ typedef struct Attempt
 	TimestampTz t;
 	const SsotMerger *merger;
 	const SsotMerge *wish;
+	bool		moves_own;		/* merges change records of the entity itself */
 } Attempt;
 
 static bool
@@ -193,6 +194,9 @@ move_and_store(Attempt *attempt, const SsotIngest *ingest)
 
 	move_or_hold(attempt, linking->merges, linking->nmerges);
 	drop_held(attempt);
+	/* what refers to a lost id has been stored anew; or not, after all */
+	if (attempt->moves_own)
+		ssot_ingest_read_stored(attempt->entity, ingest);
 	ssot_store_records(attempt->entity, ingest, linking, attempt->t);
 	if (linking->nmerges > 0)
 		ssot_merge_finish(attempt->entity, linking->merges, linking->nmerges,
@@ -268,7 +272,8 @@ ssot_store_and_merge(const SsotEntity *entity, const SsotIngest *ingest,
 
 	if (person)
 		hold_known(&attempt);
-	if (person || linking->nmerges == 0 || !ssot_references_itself(entity))
+	attempt.moves_own = !person && linking->nmerges > 0 && ssot_references_itself(entity);
+	if (!attempt.moves_own)
 		move_and_store(&attempt, ingest);
 	else
 		while (!store_without_circles(&attempt, ingest))

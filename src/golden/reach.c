@@ -30,7 +30,6 @@ take_gone_id(TupleTableSlot *slot, void *arg)
 	bool		isnull;
 	Datum		id = slot_getattr(slot, 1, &isnull);
 
-	linker->anything_stored = true;
 	if (!isnull)
 	{
 		ssot_linker_touch(linker, id);

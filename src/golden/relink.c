@@ -252,6 +252,8 @@ nothing_read(const SsotEntity *entity)
 	TupleDescInitEntry(ingest->gone_desc, 2, "ssot_key", TEXTOID, -1, 0);
 	TupleDescInitEntryCollation(ingest->gone_desc, 2, C_COLLATION_OID);
 	ingest->gone = tuplestore_begin_heap(true, false, work_mem);
+	ingest->stored_desc = ssot_record_desc(entity, false);
+	ingest->stored = tuplestore_begin_heap(true, false, work_mem);
 	return ingest;
 }
 
@@ -304,6 +306,7 @@ ssot_relink_apply(const SsotEntity *entity, const SsotRelink *wish, TimestampTz 
 	settle_touched(entity, linking->touched, linking->ntouched, t);
 	tuplestore_end(ingest->staged);
 	tuplestore_end(ingest->gone);
+	tuplestore_end(ingest->stored);
 	ssot_settings_end(level);
 	return linking;
 }

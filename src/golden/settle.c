@@ -438,6 +438,7 @@ settle_group(const SsotGroup *read_group, void *arg)
 	{
 		tuplestore_putvalues(pass->merged.rows, pass->merged.desc, pass->values, pass->nulls);
 		pass->merged.count++;
+		pass->merged.created += group->golden == NULL && !retired;
 	}
 	if (pass->observer != NULL)
 		ssot_settle_observer->group(pass->observer, group, pass->values + 1,

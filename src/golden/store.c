@@ -4,10 +4,10 @@
  *
  * What a run staged is gone through twice: once to learn which foreign keys
  * must be looked up, once to put golden ids and foreign keys into the rows.
- * The finished rows enter SQL as one relation, and five statements bring the
- * stored records to them. A row whose content is the same is not written; one
- * of which only the source time or the raw image differs is written without a
- * new version, because what the system says has not changed.
+ * The finished rows are compared with what is stored of their keys (renewal.c), so
+ * what is to be inserted, updated, deleted and kept as history is known before SQL
+ * is asked: each is a relation of its own, and where it is empty there is no
+ * statement. The same goes for tokens.
  */
 #include "postgres.h"
 
@@ -17,6 +17,7 @@
 #include "common/query.h"
 #include "golden/hold.h"
 #include "golden/reference.h"
+#include "golden/renewal.h"
 #include "golden/store.h"
 
 #include "access/htup_details.h"
@@ -36,8 +37,10 @@ typedef struct Store
 	const SsotLinking *linking;
 	TimestampTz t;
 	SsotReferences *references;
-	SsotRelation incoming;		/* finished records */
+	SsotRenewal *renewal;		/* finished records */
 	SsotRelation tokens;		/* (token, ssot_source, ssot_key) */
+	SsotRelation retokened;		/* keys (as gone) with other tokens than
+								 * before */
 	SsotRelation gone;
 	SsotRelation moved;			/* (ssot_source, ssot_key, id) */
 } Store;
@@ -102,22 +105,28 @@ gather_references(Store *store, TupleTableSlot *slot, MemoryContext row)
 	ssot_references_resolve(store->references);
 }
 
+/* The tokens of a key, unless they are those that it had. */
 static void
-put_tokens(Store *store, Datum source, Datum key, Datum array)
+put_tokens(Store *store, const SsotNode *node, const Datum *row, Datum array, bool isnull)
 {
+	Datum		key[2] = {row[SSOT_REC_SOURCE - 1], row[SSOT_REC_KEY - 1]};
+	bool		nulls[3] = {false, false, false};
 	Datum	   *elements;
 	int			n;
 
+	if (node->stored && node->old_tokens == DatumGetInt64(row[SSOT_REC_TOKENS - 1]))
+		return;
+	ssot_relation_put(&store->retokened, key, nulls);
+	if (isnull)
+		return;
 	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT,
 					  &elements, NULL, &n);
 	for (int i = 0; i < n; i++)
 	{
-		Datum		values[3] = {elements[i], source, key};
-		bool		nulls[3] = {false, false, false};
+		Datum		values[3] = {elements[i], key[0], key[1]};
 
-		tuplestore_putvalues(store->tokens.rows, store->tokens.desc, values, nulls);
+		ssot_relation_put(&store->tokens, values, nulls);
 	}
-	store->tokens.count += n;
 }
 
 static void
@@ -138,27 +147,24 @@ finish_rows(Store *store, TupleTableSlot *slot, MemoryContext row)
 		slot_getallattrs(slot);
 		memcpy(values, slot->tts_values, sizeof(Datum) * natts);
 		memcpy(nulls, slot->tts_isnull, sizeof(bool) * natts);
+		/* the superseded rows of a key follow its row in force */
 		if (DatumGetInt32(values[SSOT_REC_COPY - 1]) <= 0)
 		{
 			n++;
-			if (!nulls[natts - 1])
-				put_tokens(store, values[SSOT_REC_SOURCE - 1],
-						   values[SSOT_REC_KEY - 1], values[natts - 1]);
+			ssot_renewal_key(store->renewal, values[SSOT_REC_SOURCE - 1], values[SSOT_REC_KEY - 1]);
+			put_tokens(store, &store->linking->nodes[n], values, values[natts - 1], nulls[natts - 1]);
 		}
-		/* the superseded rows of a key follow its row in force */
 		node = &store->linking->nodes[n];
 		nulls[SSOT_REC_ID - 1] = !node->has_id;
 		values[SSOT_REC_ID - 1] = node->has_id ? node->id : (Datum) 0;
-		nulls[SSOT_REC_FROM - 1] = false;
-		values[SSOT_REC_FROM - 1] = TimestampTzGetDatum(store->t);
 		if (!nulls[SSOT_REC_REFS - 1])
 			ssot_references_fill(store->references, DatumGetJsonbP(values[SSOT_REC_REFS - 1]),
 								 values + SSOT_REC_FIELDS, nulls + SSOT_REC_FIELDS);
-		tuplestore_putvalues(store->incoming.rows, store->incoming.desc, values, nulls);
+		ssot_renewal_row(store->renewal, values, nulls);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(row);
 	}
-	store->incoming.count = store->ingest->nstaged;
+	ssot_renewal_finish(store->renewal);
 }
 
 /* Does a record belong elsewhere than before? */
@@ -196,8 +202,7 @@ gather_moved(Store *store)
 		values[0] = Int32GetDatum(store->entity->sources[node->source].source_id);
 		values[1] = CStringGetTextDatum(node->key);
 		values[2] = node->id;
-		tuplestore_putvalues(store->moved.rows, store->moved.desc, values, nulls);
-		store->moved.count++;
+		ssot_relation_put(&store->moved, values, nulls);
 	}
 }
 
@@ -208,7 +213,9 @@ run(Store *store, const char *sql, bool with_time)
 {
 	Oid			argtype = TIMESTAMPTZOID;
 	Datum		arg = TimestampTzGetDatum(store->t);
-	SsotRelation relations[] = {store->incoming, store->tokens, store->gone, store->moved};
+	const SsotRenewal *renewal = store->renewal;
+	SsotRelation relations[] = {renewal->added, renewal->changed, renewal->closed,
+	renewal->dropped, store->tokens, store->retokened, store->gone, store->moved};
 	SsotStatement statement = {
 		.sql = sql,
 		.nargs = with_time ? 1 : 0,.argtypes = &argtype,.args = &arg,
@@ -221,44 +228,31 @@ run(Store *store, const char *sql, bool with_time)
 static const char *const same_row = "s.ssot_key = i.ssot_key AND s.ssot_source = i.ssot_source"
 " AND s.ssot_copy = i.ssot_copy";
 
-/* "ROW(s.…) *<> ROW(i.…)" over what a system record says. Two bare ROW()s would
- * be compared column by column: they must be records. */
 static char *
-content_differs(const SsotEntity *entity)
+keep_closed_sql(const SsotEntity *entity)
 {
-	const char *comma = entity->nfields > 0 ? ", " : "";
-
-	return ssot_sql("ROW(s.%I, s.ssot_tokens, s.ssot_refs, s.ssot_detail%s%s)::pg_catalog.record"
-					" OPERATOR(pg_catalog.*<>)"
-					" ROW(i.%I, i.ssot_tokens, i.ssot_refs, i.ssot_detail%s%s)::pg_catalog.record",
-					entity->id_column, comma, ssot_field_list(entity, "s."),
-					entity->id_column, comma, ssot_field_list(entity, "i."));
-}
-
-static char *
-keep_changed_sql(const SsotEntity *entity)
-{
-	return ssot_sql("INSERT INTO %T (%s, ssot_to) SELECT %s, $1"
-					" FROM %T AS s JOIN ssot_incoming AS i ON %s"
-					" WHERE s.ssot_from < $1 AND %s",
+	return ssot_sql("INSERT INTO %T (%s, ssot_to) SELECT %s, $1 FROM ssot_closed AS c",
 					entity->source_history_table, ssot_record_columns(entity, ""),
-					ssot_record_columns(entity, "s."), entity->source_table, same_row,
-					content_differs(entity));
+					ssot_record_columns(entity, "c."));
 }
 
-/* Rows that a key no longer has go to history. */
+static char *
+delete_sql(const SsotEntity *entity)
+{
+	return ssot_sql("DELETE FROM %T AS s USING ssot_dropped AS i WHERE %s",
+					entity->source_table, same_row);
+}
+
+/* All rows of keys that are gone go to history. */
 static char *
 remove_sql(const SsotEntity *entity)
 {
-	return ssot_sql("WITH removed AS (DELETE FROM %T AS s"
-					" USING (SELECT g.ssot_source, g.ssot_key FROM ssot_gone AS g"
-					" UNION SELECT n.ssot_source, n.ssot_key FROM ssot_incoming AS n) AS x"
-					" WHERE s.ssot_key = x.ssot_key AND s.ssot_source = x.ssot_source"
-					" AND NOT EXISTS (SELECT FROM ssot_incoming AS i WHERE %s)"
+	return ssot_sql("WITH removed AS (DELETE FROM %T AS s USING ssot_gone AS g"
+					" WHERE s.ssot_key = g.ssot_key AND s.ssot_source = g.ssot_source"
 					" RETURNING %s)"
 					" INSERT INTO %T (%s, ssot_to) SELECT r.*, $1 FROM removed AS r"
 					" WHERE r.ssot_from < $1",
-					entity->source_table, same_row, ssot_record_columns(entity, "s."),
+					entity->source_table, ssot_record_columns(entity, "s."),
 					entity->source_history_table, ssot_record_columns(entity, ""));
 }
 
@@ -270,28 +264,20 @@ update_sql(const SsotEntity *entity)
 	initStringInfo(&set);
 	for (int f = 0; f < entity->nfields; f++)
 		ssot_sql_append(&set, ", %I = i.%I", entity->fields[f].name, entity->fields[f].name);
-	return ssot_sql("UPDATE %T AS s SET %I = i.%I,"
-					" ssot_from = CASE WHEN %s THEN $1 ELSE s.ssot_from END,"
+	return ssot_sql("UPDATE %T AS s SET %I = i.%I, ssot_from = i.ssot_from,"
 					" ssot_updated_at = i.ssot_updated_at, ssot_times = i.ssot_times,"
 					" ssot_image = i.ssot_image, ssot_tokens = i.ssot_tokens,"
 					" ssot_refs = i.ssot_refs, ssot_detail = i.ssot_detail%s"
-					" FROM ssot_incoming AS i WHERE %s"
-					" AND (%s OR ROW(s.ssot_updated_at, s.ssot_times, s.ssot_image)::pg_catalog.record"
-					" OPERATOR(pg_catalog.*<>)"
-					" ROW(i.ssot_updated_at, i.ssot_times, i.ssot_image)::pg_catalog.record)",
-					entity->source_table, entity->id_column, entity->id_column,
-					content_differs(entity), set.data, same_row, content_differs(entity));
+					" FROM ssot_changed AS i WHERE %s",
+					entity->source_table, entity->id_column, entity->id_column, set.data, same_row);
 }
 
 static char *
-insert_sql(const SsotEntity *entity, bool first_load)
+insert_sql(const SsotEntity *entity)
 {
-	return ssot_sql("INSERT INTO %T (%s) SELECT %s FROM ssot_incoming AS i%s",
+	return ssot_sql("INSERT INTO %T (%s) SELECT %s FROM ssot_added AS i",
 					entity->source_table, ssot_record_columns(entity, ""),
-					ssot_record_columns(entity, "i."),
-					first_load ? "" :
-					ssot_sql(" WHERE NOT EXISTS (SELECT FROM %T AS s WHERE %s)",
-							 entity->source_table, same_row));
+					ssot_record_columns(entity, "i."));
 }
 
 static void
@@ -301,10 +287,10 @@ write_tokens(Store *store)
 	const char *same_token = "k.token = n.token AND k.ssot_source = n.ssot_source"
 	" AND k.ssot_key = n.ssot_key";
 
-	if (!store->linking->first_load)
+	if (!store->linking->first_load && store->gone.count + store->retokened.count > 0)
 		run(store, ssot_sql("DELETE FROM %T AS k"
 							" USING (SELECT g.ssot_source, g.ssot_key FROM ssot_gone AS g"
-							" UNION SELECT i.ssot_source, i.ssot_key FROM ssot_incoming AS i) AS x"
+							" UNION SELECT i.ssot_source, i.ssot_key FROM ssot_retokened AS i) AS x"
 							" WHERE k.ssot_source = x.ssot_source AND k.ssot_key = x.ssot_key"
 							" AND NOT EXISTS (SELECT FROM ssot_new_tokens AS n WHERE %s)",
 							entity->key_table, same_token), false);
@@ -335,26 +321,6 @@ write_moved(Store *store)
 
 /* ---- the whole ----------------------------------------------------------- */
 
-static TupleDesc
-moved_desc(const SsotEntity *entity)
-{
-	TupleDesc	desc = CreateTemplateTupleDesc(3);
-
-	TupleDescInitEntry(desc, 1, "ssot_source", INT4OID, -1, 0);
-	TupleDescInitEntry(desc, 2, "ssot_key", TEXTOID, -1, 0);
-	TupleDescInitEntryCollation(desc, 2, C_COLLATION_OID);
-	TupleDescInitEntry(desc, 3, "id", entity->id_type, -1, 0);
-	return desc;
-}
-
-static SsotRelation
-new_relation(const char *name, TupleDesc desc)
-{
-	SsotRelation relation = {name, desc, tuplestore_begin_heap(true, false, work_mem), 0};
-
-	return relation;
-}
-
 void
 ssot_store_records(const SsotEntity *entity, const SsotIngest *ingest,
 				   const SsotLinking *linking, TimestampTz t)
@@ -366,30 +332,35 @@ ssot_store_records(const SsotEntity *entity, const SsotIngest *ingest,
 	SsotUser	user = ssot_become_owner(entity->relid);
 
 	store.references = ssot_references_create(entity);
-	store.incoming = new_relation("ssot_incoming", ssot_record_desc(entity, false));
-	store.tokens = new_relation("ssot_new_tokens", ssot_token_desc());
-	store.moved = new_relation("ssot_moved", moved_desc(entity));
+	store.renewal = ssot_renewal_create(ingest, t);
+	store.tokens = ssot_relation_create("ssot_new_tokens", ssot_token_desc());
+	store.retokened = ssot_relation_create("ssot_retokened", ingest->gone_desc);
+	store.moved = ssot_relation_create("ssot_moved", ssot_key_and_desc("id", entity->id_type));
 	store.gone = (SsotRelation)
 	{
 		"ssot_gone", ingest->gone_desc, ingest->gone, ingest->ngone
 	};
-
 	if (has_references(entity))
 		gather_references(&store, slot, row);
 	finish_rows(&store, slot, row);
 	gather_moved(&store);
-	if (!linking->first_load)
-	{
-		run(&store, keep_changed_sql(entity), true);
+	/* first of all: what a closed version has in TOAST goes with its row */
+	if (store.renewal->closed.count > 0)
+		run(&store, keep_closed_sql(entity), true);
+	if (store.gone.count > 0)
 		run(&store, remove_sql(entity), true);
-		run(&store, update_sql(entity), true);
-	}
-	run(&store, insert_sql(entity, linking->first_load), false);
+	if (store.renewal->dropped.count > 0)
+		run(&store, delete_sql(entity), false);
+	if (store.renewal->changed.count > 0)
+		run(&store, update_sql(entity), false);
+	if (store.renewal->added.count > 0)
+		run(&store, insert_sql(entity), false);
 	write_tokens(&store);
 	write_moved(&store);
 
-	tuplestore_end(store.incoming.rows);
+	ssot_renewal_free(store.renewal);
 	tuplestore_end(store.tokens.rows);
+	tuplestore_end(store.retokened.rows);
 	tuplestore_end(store.moved.rows);
 	ExecDropSingleTupleTableSlot(slot);
 	MemoryContextDelete(row);

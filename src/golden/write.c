@@ -140,6 +140,51 @@ column_default(const SsotEntity *entity, const SsotField *field)
 	return TextDatumGetCString(expression);
 }
 
+static char *
+update_sql(const SsotEntity *entity)
+{
+	StringInfoData set;
+
+	initStringInfo(&set);
+	for (int f = 0; f < entity->nfields; f++)
+		ssot_sql_append(&set, "%I = %s, ", entity->fields[f].name, new_value(entity, f));
+	return ssot_sql("UPDATE %T AS g SET %svalid_from = $1,"
+					" retired_at = CASE WHEN m.ssot_retired THEN coalesce(g.retired_at, $1) END"
+					" FROM ssot_merged AS m WHERE m.%I = g.%I AND %s RETURNING g.valid_from",
+					ssot_relation_name(entity->relid), set.data,
+					entity->id_column, entity->id_column, differs(entity));
+}
+
+static char *
+insert_sql(const SsotEntity *entity)
+{
+	StringInfoData values;
+
+	initStringInfo(&values);
+	for (int f = 0; f < entity->nfields; f++)
+	{
+		const SsotField *field = &entity->fields[f];
+		const char *default_value = column_default(entity, field);
+
+		if (default_value == NULL)
+			ssot_sql_append(&values, "m.%I, ", field->name);
+		else
+			ssot_sql_append(&values, "coalesce(m.%I, %s), ", field->name, default_value);
+	}
+	return ssot_sql("INSERT INTO %T (%I, %svalid_from) OVERRIDING SYSTEM VALUE"
+					" SELECT m.%I, %s$1 FROM ssot_merged AS m WHERE NOT m.ssot_retired",
+					ssot_relation_name(entity->relid), entity->id_column,
+					fields_and_comma(entity, ""), entity->id_column, values.data);
+}
+
+/* What a pass has to write. */
+typedef enum WriteHalves
+{
+	WRITE_BOTH,
+	WRITE_UPDATES,
+	WRITE_INSERTS
+} WriteHalves;
+
 /*
  * WITH changed AS (
  *     UPDATE golden.customer AS g SET <fields> = m.<fields>, valid_from = $1, retired_at = …
@@ -157,48 +202,29 @@ column_default(const SsotEntity *entity, const SsotField *field)
  * One statement, so that foreign keys to the table itself are checked when both
  * halves are in; the updates come first, so that a unique value may pass from
  * an old record to a new one. Another valid_from than the time of the write is a
- * trigger's doing: the version would be believed at a time when it was not.
+ * trigger's doing: the version would be believed at a time when it was not. Where
+ * the pass knows that there is nothing to update, or to insert, that half is not
+ * there.
  */
 static char *
-write_sql(const SsotEntity *entity, bool only_insert)
+write_sql(const SsotEntity *entity, WriteHalves halves)
 {
-	StringInfoData set;
-	StringInfoData insert;
-	const char *golden = ssot_relation_name(entity->relid);
-	char	   *insert_sql;
-
-	initStringInfo(&set);
-	initStringInfo(&insert);
-	for (int f = 0; f < entity->nfields; f++)
-	{
-		const SsotField *field = &entity->fields[f];
-		const char *default_value;
-
-		ssot_sql_append(&set, "%I = %s, ", field->name, new_value(entity, f));
-		default_value = column_default(entity, field);
-		if (default_value == NULL)
-			ssot_sql_append(&insert, "m.%I, ", field->name);
-		else
-			ssot_sql_append(&insert, "coalesce(m.%I, %s), ", field->name, default_value);
-	}
-	insert_sql = ssot_sql("INSERT INTO %T (%I, %svalid_from) OVERRIDING SYSTEM VALUE"
-						  " SELECT m.%I, %s$1 FROM ssot_merged AS m WHERE NOT m.ssot_retired",
-						  golden, entity->id_column, fields_and_comma(entity, ""),
-						  entity->id_column, insert.data);
-	if (only_insert)
+	if (halves == WRITE_INSERTS)
 		return ssot_sql("WITH created AS (%s RETURNING valid_from)"
 						" SELECT 0::bigint, count(*), count(*) FILTER (WHERE w.valid_from <> $1)"
-						" FROM created AS w", insert_sql);
-	return ssot_sql("WITH changed AS (UPDATE %T AS g SET %svalid_from = $1,"
-					" retired_at = CASE WHEN m.ssot_retired THEN coalesce(g.retired_at, $1) END"
-					" FROM ssot_merged AS m WHERE m.%I = g.%I AND %s RETURNING g.valid_from),"
+						" FROM created AS w", insert_sql(entity));
+	if (halves == WRITE_UPDATES)
+		return ssot_sql("WITH changed AS (%s)"
+						" SELECT count(*), 0::bigint, count(*) FILTER (WHERE w.valid_from <> $1)"
+						" FROM changed AS w", update_sql(entity));
+	return ssot_sql("WITH changed AS (%s),"
 					" created AS (%s AND (SELECT count(*) FROM changed) >= 0"
 					" AND NOT EXISTS (SELECT FROM %T AS g WHERE g.%I = m.%I) RETURNING valid_from)"
 					" SELECT (SELECT count(*) FROM changed), (SELECT count(*) FROM created),"
 					" (SELECT count(*) FROM changed AS w WHERE w.valid_from <> $1)"
 					" + (SELECT count(*) FROM created AS w WHERE w.valid_from <> $1)",
-					golden, set.data, entity->id_column, entity->id_column, differs(entity),
-					insert_sql, golden, entity->id_column, entity->id_column);
+					update_sql(entity), insert_sql(entity),
+					ssot_relation_name(entity->relid), entity->id_column, entity->id_column);
 }
 
 /* Statements of one write, built once per pass. */
@@ -440,13 +466,14 @@ ssot_write_merged(const SsotEntity *entity, SsotHolds *holds, SsotMerged *merged
 	}
 	writer.empty = ssot_golden_is_empty(entity);
 	writer.history = history_sql(entity);
-	writer.write = write_sql(entity, writer.empty);
+	writer.write = write_sql(entity, writer.empty ? WRITE_INSERTS :
+							 merged->created > 0 ? WRITE_BOTH : WRITE_UPDATES);
 	write_or_hold(&writer, merged);
 	if (writer.empty)
 	{
 		/* a second try may find its row's id there by now */
 		writer.empty = false;
-		writer.write = write_sql(entity, false);
+		writer.write = write_sql(entity, WRITE_BOTH);
 	}
 	ssot_holds_retry(holds, write_one, &writer);
 	ssot_write_swaps(entity, holds, merged->desc, write_together, &writer);

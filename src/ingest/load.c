@@ -21,6 +21,9 @@
 
 #include "ssot.h"
 #include "common/errors.h"
+#include "common/ident.h"
+#include "common/owner.h"
+#include "common/query.h"
 #include "common/settings.h"
 #include "ingest/load.h"
 #include "ingest/quarantine.h"
@@ -32,6 +35,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
+#include "utils/array.h"
 #include "utils/memutils.h"
 
 static SsotIngest *
@@ -47,6 +51,8 @@ make_result(const SsotEntity *entity)
 	result->staged = tuplestore_begin_heap(true, false, work_mem);
 	result->gone_desc = BlessTupleDesc(gone);
 	result->gone = tuplestore_begin_heap(true, false, work_mem);
+	result->stored_desc = ssot_record_desc(entity, false);
+	result->stored = tuplestore_begin_heap(true, false, work_mem);
 	result->figures = palloc0(sizeof(SsotIngestFigures) * entity->nsources);
 	return result;
 }
@@ -132,9 +138,56 @@ ssot_ingest(const SsotEntity *entity, int64 run_id, bool full, bool accept_delet
 	return result;
 }
 
+static bool
+take_stored_row(TupleTableSlot *slot, void *arg)
+{
+	const SsotIngest *ingest = (const SsotIngest *) arg;
+
+	slot_getallattrs(slot);
+	tuplestore_putvalues(ingest->stored, ingest->stored_desc, slot->tts_values, slot->tts_isnull);
+	return true;
+}
+
+/*
+ * SELECT s.ssot_source, s.ssot_key, ... s.<fields>
+ *   FROM ssot_staged AS g
+ *   JOIN golden_ssot.customer_source AS s
+ *     ON s.ssot_key = g.ssot_key AND s.ssot_source = g.ssot_source
+ *  WHERE g.ssot_copy <= 0
+ *  ORDER BY array_position($1, s.ssot_source), s.ssot_key
+ */
+void
+ssot_ingest_read_stored(const SsotEntity *entity, const SsotIngest *ingest)
+{
+	SsotRelation staged = {"ssot_staged", ingest->desc, ingest->staged, ingest->nstaged};
+	Datum	   *sources = palloc(sizeof(Datum) * entity->nsources);
+	Oid			argtype = INT4ARRAYOID;
+	Datum		arg;
+	SsotStatement statement = {.nargs = 1,.argtypes = &argtype,.args = &arg,
+	.nrelations = 1,.relations = &staged};
+	SsotUser	user;
+
+	for (int s = 0; s < entity->nsources; s++)
+		sources[s] = Int32GetDatum(entity->sources[s].source_id);
+	arg = PointerGetDatum(construct_array(sources, entity->nsources, INT4OID,
+										  sizeof(int32), true, TYPALIGN_INT));
+	statement.sql = ssot_sql("SELECT %s FROM ssot_staged AS g JOIN %T AS s"
+							 " ON s.ssot_key = g.ssot_key AND s.ssot_source = g.ssot_source"
+							 " WHERE g.ssot_copy <= 0"
+							 " ORDER BY array_position($1, s.ssot_source), s.ssot_key",
+							 ssot_record_columns(entity, "s."), entity->source_table);
+	tuplestore_clear(ingest->stored);
+	if (ingest->nstaged == 0)
+		return;
+	user = ssot_become_owner(ssot_companion_oid(entity->source_table));
+	ssot_statement_each(&statement, take_stored_row, unconstify(SsotIngest *, ingest));
+	ssot_restore_user(user);
+}
+
 void
 ssot_ingest_end(SsotIngest *ingest)
 {
 	tuplestore_end(ingest->staged);
 	tuplestore_end(ingest->gone);
+	tuplestore_end(ingest->stored);
 }

@@ -42,6 +42,8 @@ typedef struct SsotIngestFigures
  * keys are still NULL (a foreign key that goes through a crosswalk has its token
  * in ssot_refs, and its field NULL). "gone" holds (ssot_source int4, ssot_key
  * text) of keys with no row left. Keys that did not change appear in neither.
+ * "stored" holds what is stored of the staged keys: all their rows as they are,
+ * following ssot_record_desc(entity, false), keys in the order of "staged".
  */
 typedef struct SsotIngest
 {
@@ -51,6 +53,8 @@ typedef struct SsotIngest
 	TupleDesc	gone_desc;
 	Tuplestorestate *gone;
 	int64		ngone;
+	TupleDesc	stored_desc;
+	Tuplestorestate *stored;
 	SsotIngestFigures *figures; /* by source index */
 } SsotIngest;
 
@@ -62,6 +66,12 @@ typedef struct SsotIngest
  */
 extern SsotIngest *ssot_ingest(const SsotEntity *entity, int64 run_id,
 							   bool full, bool accept_deletes);
+
+/*
+ * Read "stored" again, where somebody may have written since. As the owner of the
+ * companion.
+ */
+extern void ssot_ingest_read_stored(const SsotEntity *entity, const SsotIngest *ingest);
 
 /* Give back the result's temporary files. */
 extern void ssot_ingest_end(SsotIngest *ingest);

@@ -446,7 +446,14 @@ emit_changed(Resolution *r, SsotKeyGroup *group, const SsotVerdict *verdict)
 	int			nstored = 0;
 
 	for (int i = 0; i < group->ncandidates; i++)
-		nstored += group->candidates[i].stored;
+	{
+		const SsotCandidate *row = &group->candidates[i];
+
+		if (!row->stored)
+			continue;
+		tuplestore_putvalues(r->result->stored, r->result->stored_desc, row->values, row->nulls);
+		nstored++;
+	}
 	for (int i = 0; i < verdict->nrows; i++)
 	{
 		emit_row(r, group, verdict->rows[i], i > 0 ? i : (alias ? -1 : 0));
