@@ -10,6 +10,8 @@
 /* A block of more records than this is not compared in full. */
 #define SSOT_MAX_BLOCK	100
 
+#define SSOT_BEGINS_BLOCK	0x80000000u
+
 /* The records of one rule, block by block. */
 typedef struct SsotRuleBlocks
 {
@@ -17,7 +19,7 @@ typedef struct SsotRuleBlocks
 	int			first_slot;		/* in the table of keys */
 	int			nslots;			/* 0: a sorted rule */
 	int64		n;
-	uint32	   *records;		/* with BEGINS_BLOCK where a block begins */
+	uint32	   *records;		/* with SSOT_BEGINS_BLOCK where a block begins */
 	uint32	   *hashes;			/* their keys; NULL where a record has but one */
 	int			oversized;		/* blocks too large to be compared in full */
 	int64		oversized_records;
@@ -31,6 +33,7 @@ typedef struct SsotBlocks
 	int			nrules;
 	SsotRuleBlocks *rules;
 	int			nslots;
+	int			most_slots;		/* of one rule */
 	uint32	   *keys;			/* [n][nslots]; 0: none */
 } SsotBlocks;
 
@@ -40,7 +43,25 @@ extern List *ssot_rules_choose(const SsotTraining *training, List *rules, double
 /* Drop the keys that neither these rules nor the sorting of large blocks use. */
 extern void ssot_records_trim(SsotRecords *records, List *rules);
 
-extern SsotBlocks *ssot_blocks_build(const SsotRecords *records, List *rules);
+/* The class that a field is sorted by; a hash where the kind knows no order. */
+extern int	ssot_sorted_class(const SsotKind *kind);
+
+/*
+ * Blocks of these rules, empty; then all there is to build, or its parts: the
+ * table of keys; the records of each rule, in any order of rules and by any
+ * process; and taking keys of oversized blocks out of the table.
+ */
+extern SsotBlocks *ssot_blocks_begin(const SsotRecords *records, List *rules);
+extern void ssot_blocks_build(SsotBlocks *blocks);
+extern void ssot_blocks_fill(SsotBlocks *blocks);
+extern void ssot_blocks_settle(SsotBlocks *blocks);
+
+/* Sort the records of rules, of which "rule" and "nslots" are set. */
+typedef struct SsotRuleSorter SsotRuleSorter;
+
+extern SsotRuleSorter *ssot_rule_sorter_create(const SsotRecords *records, int most_slots);
+extern void ssot_rule_sort(SsotRuleSorter *sorter, SsotRuleBlocks *rule);
+extern void ssot_rule_sorter_free(SsotRuleSorter *sorter);
 
 /* Called with each pair, a < b, at most once per pair (but where blocks are
  * oversized). */

@@ -78,7 +78,9 @@ compare(SsotMatching *matching, const SsotMatchOptions *options)
 								 * come */
 	if (records->n > ALL_PAIRS || options->stored != NULL || options->blocking != NIL)
 	{
-		matching->blocks = ssot_blocks_build(records, matching->rules);
+		matching->blocks = ssot_blocks_begin(records, matching->rules);
+		if (!ssot_team_build(options->team, matching->blocks))
+			ssot_blocks_build(matching->blocks);
 		if (ssot_team_walk(options->team, matching->blocks, matching->scorer, least,
 						   &matching->pairs, &matching->npairs, &matching->compared))
 			return;

@@ -2,13 +2,12 @@
  * identity/team.c
  *		Matching with the help of parallel workers: the leader.
  *
- * What costs most is divided twice. While rows are read, each field belongs to
- * one member of the team, which prepares its values and numbers them; fields have
- * nothing to do with each other, so members wait for nobody. The leader reads and
- * passes the texts on; afterwards each worker sends its fields back. Later the
- * blocks are walked in parts, and whoever is free takes the next one.
+ * While rows are read, each field belongs to one member of the team, which prepares
+ * its values and numbers them; fields have nothing to do with each other, so members
+ * wait for nobody. The leader reads and passes the texts on; afterwards each member
+ * puts its fields where all see them, for the steps that follow (team_steps.c).
  *
- * Learning, choosing rules, building blocks and gathering are the leader's alone.
+ * Choosing rules, learning from what was drawn and gathering are the leader's alone.
  *
  * Nothing depends on how many members there are: a field is encoded by one member
  * as it would be by any other, a pair has one weight, and pairs are sorted by a
@@ -35,25 +34,6 @@
 
 /* What reading costs the leader, in the units of a kind's cost. */
 #define COST_OF_READING	3
-
-struct SsotTeam
-{
-	int			nfields;
-	const SsotKind *kinds[SSOT_MAX_FIELDS];
-	const char *names[SSOT_MAX_FIELDS];
-	SsotTeamTask task;
-	SsotTokenShares *const *shares;
-	SsotEncoder *encoder;		/* of the leader's fields */
-
-	ParallelContext *context;	/* NULL: the leader is alone */
-	int			nworkers;		/* that have come */
-	shm_mq_handle **to;
-	shm_mq_handle **from;
-	StringInfoData *batches;	/* by worker */
-	int			rows;			/* in the batches */
-	SsotSegments segments;
-	bool		together;		/* the workers see all records */
-};
 
 /* ---- who does what ---------------------------------------------------------- */
 
@@ -113,8 +93,8 @@ room_for(Size size)
 	return room;
 }
 
-static void
-tell(shm_mq_handle *worker, SsotTeamCall call)
+void
+ssot_team_tell(shm_mq_handle *worker, SsotTeamCall call)
 {
 	SsotTeamMessage message = {.call = call};
 
@@ -177,7 +157,7 @@ call_workers(SsotTeam *team, int nworkers)
 	divide_fields(team, nworkers);
 	for (int i = 0; i < nworkers; i++)
 	{
-		tell(team->to[i], SSOT_TEAM_TASK);
+		ssot_team_tell(team->to[i], SSOT_TEAM_TASK);
 		ssot_queue_put(team->to[i], &team->task, sizeof(SsotTeamTask));
 	}
 	ereport(DEBUG1, (errmsg_internal("matching with the help of %d", nworkers)));
@@ -230,7 +210,7 @@ ssot_team_end(SsotTeam *team)
 	if (team->nworkers == 0)
 		return;
 	for (int i = 0; i < team->nworkers; i++)
-		tell(team->to[i], SSOT_TEAM_END);
+		ssot_team_tell(team->to[i], SSOT_TEAM_END);
 	WaitForParallelWorkersToFinish(team->context);
 	DestroyParallelContext(team->context);
 	ExitParallelMode();
@@ -400,7 +380,7 @@ show_records(SsotTeam *team, SsotSharedRecords *shared)
 		shared->kinds[f] = ssot_kind_flat(team->kinds[f]);
 	for (int i = 0; i < team->nworkers; i++)
 	{
-		tell(team->to[i], SSOT_TEAM_RECORDS);
+		ssot_team_tell(team->to[i], SSOT_TEAM_RECORDS);
 		ssot_queue_put(team->to[i], shared, sizeof(*shared));
 	}
 }
@@ -414,7 +394,7 @@ ssot_team_encoded(SsotTeam *team)
 	pass_on(team);
 	for (int i = 0; i < team->nworkers; i++)
 		if (has_fields(team, i))
-			tell(team->to[i], SSOT_TEAM_FINISH);
+			ssot_team_tell(team->to[i], SSOT_TEAM_FINISH);
 	records = ssot_encoder_finish(team->encoder, team->shares);
 	if (team->nworkers == 0)
 		return records;
@@ -426,119 +406,4 @@ ssot_team_encoded(SsotTeam *team)
 	if (team->together)
 		show_records(team, shared);
 	return records;
-}
-
-/* ---- drawing ------------------------------------------------------------------ */
-
-/* The draws of all members in the order of rules; each member's are in it. */
-static void
-put_in_order(SsotTraining *training, int nmembers, SsotDraw **draws, const int *ndraws)
-{
-	int		   *next = palloc0(sizeof(int) * nmembers);
-	int			n = 0;
-
-	for (int m = 0; m < nmembers; m++)
-		n += ndraws[m];
-	training->draws = SSOT_LARGE(SsotDraw, n);
-	training->capacity = Max(n, 1);
-	training->ndraws = 0;
-	for (int r = 0; r < training->nrules; r++)
-	{
-		int			m = r % nmembers;
-
-		while (next[m] < ndraws[m] && draws[m][next[m]].rule == r)
-			training->draws[training->ndraws++] = draws[m][next[m]++];
-	}
-	Assert(training->ndraws == n);
-	for (int m = 0; m < nmembers; m++)
-		if (draws[m] != NULL)
-			ssot_large_free(draws[m]);
-}
-
-bool
-ssot_team_draw(SsotTeam *team, SsotLeveler *leveler, SsotTraining *training)
-{
-	SsotTeamDrawing drawing = {.nrules = training->nrules,.nrandom = training->nrandom};
-	SsotDraw  **draws;
-	int		   *ndraws;
-
-	if (team == NULL || !team->together)
-		return false;
-	drawing.nmembers = team->nworkers + 1;
-	for (int r = 0; r < training->nrules; r++)
-	{
-		drawing.rules[r] = *training->rules[r];
-		drawing.drawn[r] = training->drawn[r];
-	}
-	for (int i = 0; i < team->nworkers; i++)
-	{
-		tell(team->to[i], SSOT_TEAM_DRAW);
-		ssot_queue_put(team->to[i], &drawing, sizeof(drawing));
-	}
-	ssot_team_draw_rules(leveler, training, 0, drawing.nmembers);
-	ssot_training_draw_random(leveler, 0, ssot_first_random(&drawing, 1), training->random);
-
-	draws = palloc0(sizeof(SsotDraw *) * drawing.nmembers);
-	ndraws = palloc0(sizeof(int) * drawing.nmembers);
-	draws[0] = training->draws;
-	ndraws[0] = training->ndraws;
-	for (int m = 1; m < drawing.nmembers; m++)
-	{
-		shm_mq_handle *from = team->from[m - 1];
-		int64		first = ssot_first_random(&drawing, m);
-
-		ssot_queue_take(from, &ndraws[m], sizeof(int));
-		draws[m] = SSOT_LARGE(SsotDraw, ndraws[m]);
-		ssot_queue_take(from, draws[m], sizeof(SsotDraw) * ndraws[m]);
-		ssot_queue_take(from, training->random + first,
-						sizeof(SsotPattern) * (ssot_first_random(&drawing, m + 1) - first));
-	}
-	put_in_order(training, drawing.nmembers, draws, ndraws);
-	return true;
-}
-
-/* ---- walking -------------------------------------------------------------------- */
-
-static void
-take_pairs(SsotTeam *team, int worker, SsotBlocks *blocks, SsotPairList *list)
-{
-	SsotTeamFound found;
-
-	ssot_queue_take(team->from[worker], &found, sizeof(found));
-	for (int i = 0; i < blocks->nrules; i++)
-	{
-		int64		given;
-
-		ssot_queue_take(team->from[worker], &given, sizeof(given));
-		blocks->rules[i].pairs += given;
-	}
-	list->compared += found.compared;
-	SSOT_ENLARGE(list->pairs, SsotScoredPair, list->n + found.npairs + 1);
-	ssot_queue_take(team->from[worker], list->pairs + list->n, sizeof(SsotScoredPair) * found.npairs);
-	list->n += found.npairs;
-}
-
-bool
-ssot_team_walk(SsotTeam *team, SsotBlocks *blocks, SsotScorer *scorer, double least,
-			   SsotScoredPair **pairs, int64 *npairs, int64 *compared)
-{
-	SsotPairList list;
-	SsotSharedWalk *walk;
-	SsotTeamMessage message = {.call = SSOT_TEAM_WALK};
-
-	if (team == NULL || !team->together)
-		return false;
-	walk = ssot_walk_share(&team->segments, blocks, scorer, least, &message.walk);
-	if (walk == NULL)
-		return false;
-	for (int i = 0; i < team->nworkers; i++)
-		ssot_queue_put(team->to[i], &message, sizeof(message));
-	ssot_pair_list_init(&list, scorer, least);
-	ssot_team_walk_parts(walk, blocks, &list);
-	for (int i = 0; i < team->nworkers; i++)
-		take_pairs(team, i, blocks, &list);
-	*pairs = list.pairs;
-	*npairs = list.n;
-	*compared = list.compared;
-	return true;
 }

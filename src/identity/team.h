@@ -36,6 +36,9 @@ extern SsotRecords *ssot_team_encoded(SsotTeam *team);
 /* Draw what a training wants. False, and nothing done, if the leader is alone. */
 extern bool ssot_team_draw(SsotTeam *team, SsotLeveler *leveler, SsotTraining *training);
 
+/* Build blocks, and the same. */
+extern bool ssot_team_build(SsotTeam *team, SsotBlocks *blocks);
+
 /*
  * Walk all blocks and score their pairs; those of weight "least" and more are
  * returned, in no particular order. False, and nothing done, if the leader is

@@ -223,6 +223,44 @@ draw(Worker *worker)
 }
 
 static void
+sort_rules(Worker *worker)
+{
+	int			nrules;
+	SsotTeamRule *rules;
+	SsotRuleBlocks *blocks;
+	SsotRuleSorter *sorter;
+	int			most_slots = 0;
+
+	ssot_queue_take(worker->in, &nrules, sizeof(nrules));
+	rules = palloc(sizeof(SsotTeamRule) * nrules);
+	blocks = palloc0(sizeof(SsotRuleBlocks) * nrules);
+	ssot_queue_take(worker->in, rules, sizeof(SsotTeamRule) * nrules);
+	for (int r = 0; r < nrules; r++)
+		most_slots = Max(most_slots, rules[r].nslots);
+	sorter = ssot_rule_sorter_create(worker->records, most_slots);
+	for (int r = 0; r < nrules; r++)
+		if (rules[r].member == ParallelWorkerNumber + 1)
+		{
+			blocks[r].rule = &rules[r].rule;
+			blocks[r].nslots = rules[r].nslots;
+			ssot_rule_sort(sorter, &blocks[r]);
+		}
+	ssot_rule_sorter_free(sorter);
+	for (int r = 0; r < nrules; r++)
+	{
+		if (blocks[r].rule == NULL)
+			continue;
+		ssot_queue_put(worker->out, &blocks[r].n, sizeof(int64));
+		ssot_queue_put(worker->out, blocks[r].records, sizeof(uint32) * blocks[r].n);
+		ssot_large_free(blocks[r].records);
+		if (blocks[r].hashes == NULL)
+			continue;
+		ssot_queue_put(worker->out, blocks[r].hashes, sizeof(uint32) * blocks[r].n);
+		ssot_large_free(blocks[r].hashes);
+	}
+}
+
+static void
 take_part(Worker *worker, const SsotSegmentName *name)
 {
 	SsotBlocks *blocks;
@@ -282,6 +320,9 @@ ssot_team_work(dsm_segment *segment, shm_toc *toc)
 				break;
 			case SSOT_TEAM_DRAW:
 				draw(&worker);
+				break;
+			case SSOT_TEAM_SORT:
+				sort_rules(&worker);
 				break;
 			case SSOT_TEAM_WALK:
 				take_part(&worker, &message.walk);

@@ -7,7 +7,11 @@
 
 #include "identity/queue.h"
 #include "identity/share.h"
+#include "identity/team.h"
 #include "identity/walk.h"
+
+#include "access/parallel.h"
+#include "lib/stringinfo.h"
 
 #define SSOT_TEAM_LIBRARY	"ssot"
 #define SSOT_TEAM_FUNCTION	"ssot_team_work"
@@ -28,6 +32,26 @@ typedef struct SsotTeamTask
 	char		kinds[SSOT_MAX_FIELDS][NAMEDATALEN];
 } SsotTeamTask;
 
+/* The leader's side of it. */
+struct SsotTeam
+{
+	int			nfields;
+	const SsotKind *kinds[SSOT_MAX_FIELDS];
+	const char *names[SSOT_MAX_FIELDS];
+	SsotTeamTask task;
+	SsotTokenShares *const *shares;
+	SsotEncoder *encoder;		/* of the leader's fields */
+
+	ParallelContext *context;	/* NULL: the leader is alone */
+	int			nworkers;		/* that have come */
+	shm_mq_handle **to;
+	shm_mq_handle **from;
+	StringInfoData *batches;	/* by worker */
+	int			rows;			/* in the batches */
+	SsotSegments segments;
+	bool		together;		/* the workers see all records */
+};
+
 /*
  * A message to a worker begins with one of these. A batch of rows is followed by
  * "size" bytes: of each row the hash of its key, the lengths of its texts (-1:
@@ -40,6 +64,8 @@ typedef enum SsotTeamCall
 	SSOT_TEAM_FINISH,			/* share your fields */
 	SSOT_TEAM_RECORDS,			/* all are shared: SsotSharedRecords follows */
 	SSOT_TEAM_DRAW,				/* draw your part: SsotTeamDrawing follows */
+	SSOT_TEAM_SORT,				/* sort your rules; how many there are of all,
+								 * and an SsotTeamRule for each, follow */
 	SSOT_TEAM_WALK,				/* take part in walking, send what you found */
 	SSOT_TEAM_END
 } SsotTeamCall;
@@ -75,12 +101,24 @@ ssot_first_random(const SsotTeamDrawing *drawing, int member)
 /* Draw the rules of a member. */
 extern void ssot_team_draw_rules(SsotLeveler *leveler, SsotTraining *training, int member, int nmembers);
 
+/* Who sorts the records of a rule. The worker sends how many there are, they, and
+ * their hashes if they may have several. */
+typedef struct SsotTeamRule
+{
+	SsotBlocking rule;
+	int			nslots;
+	int			member;
+} SsotTeamRule;
+
 /* What a worker found; followed by how many pairs each rule gave, and the pairs. */
 typedef struct SsotTeamFound
 {
 	int64		npairs;
 	int64		compared;
 } SsotTeamFound;
+
+/* Call a worker; what belongs to the call follows. */
+extern void ssot_team_tell(shm_mq_handle *worker, SsotTeamCall call);
 
 /* Pairs that were found to be probable. */
 typedef struct SsotPairList
