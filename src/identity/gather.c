@@ -25,6 +25,7 @@
 #include "ssot.h"
 #include "identity/gather.h"
 #include "identity/large.h"
+#include "identity/radix.h"
 
 #include "miscadmin.h"
 
@@ -32,6 +33,8 @@
 
 #define WEIGHT_LIMIT	12.0
 #define CUT				0.0
+#define AHEAD			8		/* pairs that are fetched before they are
+								 * considered */
 #define HEARD			64		/* pairs between two clusters, at most */
 
 /* A cluster is a ring of its records. */
@@ -48,17 +51,38 @@ typedef struct Gathering
 	bool		vetoes;
 } Gathering;
 
-static int
-compare_pairs(const void *a, const void *b)
+/* Rises as the weight falls. */
+static uint32
+weight_key(float weight)
 {
-	const SsotScoredPair *x = a;
-	const SsotScoredPair *y = b;
+	uint32		bits;
 
-	if (x->weight != y->weight)
-		return x->weight > y->weight ? -1 : 1;
-	if (x->a != y->a)
-		return x->a < y->a ? -1 : 1;
-	return x->b < y->b ? -1 : x->b > y->b ? 1 : 0;
+	weight += 0.0f;				/* there is one zero */
+	memcpy(&bits, &weight, sizeof(bits));
+	return (bits & 0x80000000) != 0 ? bits : ~bits & 0x7FFFFFFF;
+}
+
+/* The strongest first; of equal ones, by their records. */
+static void
+sort_pairs(SsotScoredPair *pairs, int64 n)
+{
+	SsotRadixEntry *order = SSOT_LARGE(SsotRadixEntry, n);
+	SsotScoredPair *sorted = SSOT_LARGE(SsotScoredPair, n);
+
+	for (int64 i = 0; i < n; i++)
+		order[i] = (SsotRadixEntry)
+	{
+		(uint64) pairs[i].a << 32 | (uint32) pairs[i].b, i
+	};
+	ssot_radix_sort(order, n, 64);
+	for (int64 i = 0; i < n; i++)
+		order[i].key = weight_key(pairs[order[i].number].weight);
+	ssot_radix_sort(order, n, 32);
+	for (int64 i = 0; i < n; i++)
+		sorted[i] = pairs[order[i].number];
+	memcpy(pairs, sorted, sizeof(SsotScoredPair) * n);
+	ssot_large_free(sorted);
+	ssot_large_free(order);
 }
 
 static int
@@ -229,6 +253,16 @@ consider(Gathering *g, const SsotScoredPair *pair)
 		unite(g, a, b);
 }
 
+/* What considering a pair will look at first. */
+static void
+announce(const Gathering *g, const SsotScoredPair *pair)
+{
+	__builtin_prefetch(&g->parent[pair->a]);
+	__builtin_prefetch(&g->parent[pair->b]);
+	__builtin_prefetch(&g->size[pair->a]);
+	__builtin_prefetch(&g->size[pair->b]);
+}
+
 void
 ssot_gather(SsotGathering *in, SsotScoredPair *pairs, int64 npairs, double least)
 {
@@ -246,10 +280,12 @@ ssot_gather(SsotGathering *in, SsotScoredPair *pairs, int64 npairs, double least
 	for (int f = 0; f < g.records->nfields; f++)
 		g.vetoes |= (g.records->fields[f].kind->flags & SSOT_KIND_VETO) != 0;
 	take_decisions(&g);
-	qsort(pairs, npairs, sizeof(SsotScoredPair), compare_pairs);
+	sort_pairs(pairs, npairs);
 	for (int64 i = 0; i < npairs && pairs[i].weight >= least; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
+		if (i + AHEAD < npairs)
+			announce(&g, &pairs[i + AHEAD]);
 		consider(&g, &pairs[i]);
 	}
 	/* parents are smaller than their children, so one pass flattens */
