@@ -410,6 +410,7 @@ explain(FunctionCallInfo fcinfo, SsotSide *sides, SsotGame *game, bool detail)
 	add_reported(sides, explained);
 	if (detail)
 		ssot_tell_detail(fcinfo, game, explained);
+	ssot_explain_end(explained);
 	ssot_settings_end(level);
 	return explained;
 }

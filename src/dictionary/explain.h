@@ -174,10 +174,15 @@ typedef struct SsotPairRows
 	SsotEntity *entity;
 	SsotRecords *records[2];	/* NULL: golden records */
 	char	   *all[2];			/* see ssot_side_rows */
+	bool		made[2];		/* known with it: some of them are made in C,
+								 * from what is in quarantine */
 	SsotRelation *twice[2];		/* ids with several records, or NULL: none */
 	SsotRelation *undecided;	/* (id, other): ids whose other half may be on
 								 * the other side, and its record; or NULL */
 	SsotRelation *family;		/* ids compared with others, or NULL: none */
+	bool		screened;		/* the numbers of records are known, and rows
+								 * that are the same on both sides left out */
+	bool		paired[2];		/* known: one row per id, and nothing besides */
 	List	   *relations;		/* SsotRelation: all that statements may name */
 } SsotPairRows;
 
@@ -194,6 +199,10 @@ extern char *ssot_side_rows(SsotPairRows *rows, int side);
 extern char *ssot_side_primary(SsotPairRows *rows, int side);
 extern char *ssot_side_extra(SsotPairRows *rows, int side);
 extern char *ssot_side_further(SsotPairRows *rows, int side);
+
+/* All rows of both sides, with is_right and tid, where one scan of the stored records
+ * gives them; otherwise NULL. */
+extern char *ssot_both_rows(SsotPairRows *rows);
 
 /* Conditions on a row p of a side. */
 extern const char *const ssot_is_quarantined;
@@ -220,6 +229,13 @@ extern void ssot_find_families(SsotPairRows *rows);
 extern char *ssot_side_ids(SsotPairRows *rows, int side);
 extern void ssot_compare_families(SsotPairRows *rows);
 extern char *ssot_families_detail(SsotPairRows *rows);
+
+/*
+ * explain_screen.c: add up the numbers of both sides' records, and leave out of
+ * ssot_side_rows the pairs that are the same. Once families are known; with some, or
+ * where what pairs are made by has no hash, it does nothing.
+ */
+extern void ssot_screen_rows(SsotPairRows *rows);
 
 /* explain_undecided.c: open review pairs across the sides. */
 extern void ssot_find_undecided(SsotPairRows *rows);

@@ -448,3 +448,20 @@ ssot_explain(const SsotSide *sides, SsotGame *game, List *slices)
 	ssot_game_divide(game, kept, explained->total, explained->scale);
 	return explained;
 }
+
+void
+ssot_explain_end(SsotExplained *explained)
+{
+	ListCell   *cell;
+
+	for (int i = 0; i < 4; i++)
+	{
+		SsotPairing *pairing = explained->pairings[i / 2][i % 2];
+
+		if (pairing == NULL || pairing->rows == NULL)
+			continue;
+		foreach(cell, pairing->rows->relations)
+			tuplestore_end(((SsotRelation *) lfirst(cell))->rows);
+		pairing->rows = NULL;
+	}
+}

@@ -39,6 +39,9 @@ typedef struct SsotExplained
 /* game: shapley, tied and order are given, players is found. */
 extern SsotExplained *ssot_explain(const SsotSide *sides, SsotGame *game, List *slices);
 
+/* Give back the rows that were set aside, which may be files. Causes and numbers stay. */
+extern void ssot_explain_end(SsotExplained *explained);
+
 /* Do a definition's numbers add up row by row? */
 extern bool ssot_is_additive(const SsotMetric *metric);
 

@@ -4,7 +4,8 @@
  *
  * The two numbers themselves are two plain aggregates. Their difference is divided
  * by joining the primary records of both sides on the golden id, and looking only
- * at pairs that differ:
+ * at pairs that differ (most of those that do not are left out before it comes to
+ * that, by explain_screen.c, which gives the numbers too):
  *
  *		SELECT <sums>
  *		FROM (SELECT l.id AS lid, r.id AS rid, l.c1 AS l1, r.c1 AS r1, ...
@@ -443,6 +444,8 @@ weigh_rows(SsotPairRows *rows, int side)
 		ssot_pairing_number(pairing, side);
 		return;
 	}
+	if (rows->paired[side])
+		return;
 	initStringInfo(&out.sql);
 	put(&out, "coalesce(pg_catalog.sum(x.v) FILTER (WHERE p.answers), 0)");
 	for (int k = 0; k < lengthof(kinds); k++)
@@ -456,7 +459,8 @@ weigh_rows(SsotPairRows *rows, int side)
 	ssot_pair_query(rows, ssot_sql("SELECT %s\nFROM (%s) AS p,\n%s", out.sql.data,
 								   ssot_side_rows(rows, side), ssot_own_share(rows, "x")),
 					out.n, values, nulls);
-	pairing->plain[side] = numeric_at(values, nulls, 0);
+	if (!rows->screened)
+		pairing->plain[side] = numeric_at(values, nulls, 0);
 	pairing->numbered[side] = true;
 	for (int k = 0; k < lengthof(kinds); k++)
 	{
@@ -507,14 +511,15 @@ ssot_pairing_compare(SsotPairing *pairing)
 {
 	SsotPairRows *rows = ssot_pair_rows(pairing);
 
-	for (int side = 0; side < 2; side++)
-		weigh_rows(rows, side);
 	/* Families and open review pairs are of golden ids. */
 	if (pairing->key == NULL)
 	{
 		ssot_find_families(rows);
 		ssot_find_undecided(rows);
 	}
+	ssot_screen_rows(rows);
+	for (int side = 0; side < 2; side++)
+		weigh_rows(rows, side);
 	for (int side = 0; side < 2; side++)
 		weigh_further(rows, side);
 	compare_pairs(rows);

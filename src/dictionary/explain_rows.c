@@ -23,6 +23,7 @@
 #include "common/ident.h"
 #include "dictionary/explain.h"
 #include "dictionary/metric_spec.h"
+#include "drift/scan.h"
 
 #include "access/tupdesc.h"
 #include "miscadmin.h"
@@ -170,6 +171,7 @@ ssot_side_rows(SsotPairRows *rows, int side)
 	from = ssot_metric_from(metric, reading, columns);
 	reading->optional = NIL;
 	rows->relations = list_concat(rows->relations, reading->relations);
+	rows->made[side] = reading->relations != NIL;
 	ssot_sql_append(&list, "\nFROM %s", from);
 	if (reading->mode != SSOT_METRIC_SYSTEM)
 		rows->all[side] = ssot_sql("SELECT %s AS id, %s AS gid, NULL::pg_catalog.text AS key, 0 AS state, false AS level,"
@@ -185,6 +187,37 @@ ssot_side_rows(SsotPairRows *rows, int side)
 								   pairing->borrows[side] || rows->records[side] == NULL ?
 								   ssot_sql("%I.ssot_answers", base) : "true", list.data);
 	return rows->all[side];
+}
+
+/* Of a system with one source, which source comes first is no question: rank is 0. */
+char *
+ssot_both_rows(SsotPairRows *rows)
+{
+	const char *id = rows->entity->id_column;
+	StringInfoData list;
+	ListCell   *cell;
+	int			n = 0;
+
+	if (rows->pairing->key != NULL || !ssot_relation_has_tids(ssot_companion_oid(rows->entity->source_table)))
+		return NULL;
+	for (int side = 0; side < 2; side++)
+	{
+		ssot_side_rows(rows, side);
+		if (rows->records[side] == NULL || rows->pairing->borrows[side] || rows->made[side])
+			return NULL;
+	}
+	initStringInfo(&list);
+	ssot_sql_append(&list, "r.%I AS id, r.%I AS gid, r.ssot_key AS key, r.ssot_copy AS state, false AS level,"
+					" 0 AS rank, r.ssot_updated_at AS updated_at, true AS answers", id, id);
+	foreach(cell, rows->columns)
+	{
+		SsotScopeColumn *column = (SsotScopeColumn *) lfirst(cell);
+
+		if (column->relation != 0)
+			return NULL;
+		ssot_sql_append(&list, ", r.%I AS c%d", column->name, ++n);
+	}
+	return ssot_records_both(rows->records[0], rows->records[1], list.data);
 }
 
 static char *

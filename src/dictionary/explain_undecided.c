@@ -100,7 +100,7 @@ ssot_find_undecided(SsotPairRows *rows)
 	SsotRelation *undecided;
 	SsotStatement statement = {.read_only = true};
 	SsotRelation *relations;
-	int			n = list_length(rows->relations);
+	int			n;
 
 	if (pairs->count == 0)
 	{
@@ -115,6 +115,7 @@ ssot_find_undecided(SsotPairRows *rows)
 	TupleDescInitEntryCollation(undecided->desc, 2, C_COLLATION_OID);
 	undecided->rows = tuplestore_begin_heap(false, false, work_mem);
 	statement.sql = undecided_sql(rows);
+	n = list_length(rows->relations);
 	relations = palloc0(sizeof(SsotRelation) * (n + 1));
 	for (int i = 0; i < n; i++)
 	{

@@ -158,6 +158,27 @@ ssot_records_rows(const SsotRecords *records, List *columns)
 		all_rows(records, mapped_columns(records, columns, ", r.%I"));
 }
 
+char *
+ssot_records_both(const SsotRecords *left, const SsotRecords *right, const char *list)
+{
+	const SsotRecords *records[] = {left, right};
+	int			sources[2];
+
+	for (int i = 0; i < 2; i++)
+	{
+		const SsotSource *source = &left->entity->sources[linitial_int(records[i]->sources)];
+
+		if (list_length(records[i]->sources) > 1 || source->level != NULL || !TIMESTAMP_NOT_FINITE(records[i]->time))
+			return NULL;
+		sources[i] = source->source_id;
+	}
+	if (sources[0] == sources[1])
+		return NULL;
+	return ssot_sql("SELECT %s, r.ssot_source = %d AS is_right, r.ctid AS tid\n"
+					"FROM %T AS r\nWHERE r.ssot_source IN (%d, %d) AND r.ssot_copy >= 0",
+					list, sources[1], left->entity->source_table, sources[0], sources[1]);
+}
+
 /* The names of a list that are not in another. */
 static List *
 without(List *names, List *others)

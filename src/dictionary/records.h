@@ -49,6 +49,13 @@ extern char *ssot_records_query(const SsotRecords *records, List *columns, List 
 /* The same without the quarantine. */
 extern char *ssot_records_rows(const SsotRecords *records, List *columns);
 
+/*
+ * The rows of two systems in one scan, without the quarantine: what "list" gives of a
+ * stored record r, is_right and tid. NULL unless each has one source of its own, at the
+ * entity's level, and both are read as they are.
+ */
+extern char *ssot_records_both(const SsotRecords *left, const SsotRecords *right, const char *list);
+
 /* The columns of the linked golden record: a relation as of the records' time. */
 extern char *ssot_records_golden(const SsotRecords *records);
 
