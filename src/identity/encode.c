@@ -2,16 +2,11 @@
  * identity/encode.c
  *		Records as numbers: every distinct value is prepared once.
  *
- * A value goes through two dictionaries. The first knows raw texts, by hash: a
- * text that was met before costs one look. A new one is prepared by its kind,
- * and the second dictionary knows prepared forms, by their bytes, so that "ACME
- * GmbH" and "Acme, GmbH" are one value if the kind says so. From then on a
- * record is a row of small numbers, and equal values are equal numbers.
- *
- * The first dictionary keeps 96 bits of hash and no text: that two of ten
- * million texts of one field meet there by accident has a probability below
- * 1e-14. Where hardly any text is met again, as of addresses and telephone
- * numbers, it is given up: preparing the few anew costs less than looking all up.
+ * A value goes through two dictionaries (dictionary.c). The first knows raw texts:
+ * one that was met before costs one look. A new one is prepared by its kind, and the
+ * second knows prepared forms, so that "ACME GmbH" and "Acme, GmbH" are one value if
+ * the kind says so. From then on a record is a row of small numbers, and equal values
+ * are equal numbers.
  *
  * Of a million records both dictionaries are far larger than any cache, and to
  * wait for memory would be most of the work. So records are looked up in batches:
@@ -27,7 +22,7 @@
 
 #include "ssot.h"
 #include "identity/arrange.h"
-#include "identity/encode.h"
+#include "identity/dictionary.h"
 #include "identity/large.h"
 #include "identity/segment.h"
 
@@ -43,47 +38,12 @@
  * the character that is cut. */
 #define KEPT	(SSOT_VALUE_MAX + MAX_MULTIBYTE_CHAR_LEN)
 
-/* A raw text, by hash. */
-typedef struct RawSlot
-{
-	uint64		hash;
-	uint32		check;
-	int			id;				/* 0: empty; else 1 more than a value, or than
-								 * NEW(k), the batch's new text k */
-} RawSlot;
-
 /* What preparing some values takes, so that it is allocated but once. */
 #define VALUE_MEMORY	(32 * 1024)
 
+/* What the batch's new text k stands for until it is prepared. */
 #define NEW(k)	(-2 - (k))		/* its own inverse */
 #define NOWHERE	PG_UINT32_MAX
-
-/* From so many texts on it can be told whether they are met again. */
-#define MANY_TEXTS	40000
-
-/* A prepared form, by hash. */
-typedef struct FormSlot
-{
-	uint32		hash;
-	int			id;				/* 0: empty */
-} FormSlot;
-
-typedef struct Dictionary
-{
-	RawSlot    *raw;			/* NULL: given up */
-	uint32		raw_mask;
-	int			nraw;
-	int64		looked;			/* texts that were looked up in it */
-	FormSlot   *forms;
-	uint32		form_mask;
-	Size		used;			/* bytes */
-	Size		allocated;
-	int			capacity;		/* values */
-} Dictionary;
-
-/* Entries at which a dictionary is enlarged: more pages would have to be zeroed
- * for a smaller share. */
-#define FULL(mask)	((mask) / 4 * 3)
 
 /* A text that waits for its look-up. */
 typedef struct Waiting
@@ -110,7 +70,7 @@ struct SsotEncoder
 {
 	SsotRecords *records;
 	int			number[SSOT_MAX_FIELDS];
-	Dictionary	dictionaries[SSOT_MAX_FIELDS];
+	SsotDictionary dictionaries[SSOT_MAX_FIELDS];
 	int			capacity;		/* records */
 	bool		any_group;
 	int			nwaiting;		/* records; the last ones of "records" */
@@ -123,18 +83,6 @@ struct SsotEncoder
 	MemoryContext value_context;
 	int			since_reset;
 };
-
-static RawSlot *
-allocate_raw(uint32 size)
-{
-	return SSOT_LARGE0(RawSlot, size);
-}
-
-static FormSlot *
-allocate_forms(uint32 size)
-{
-	return SSOT_LARGE0(FormSlot, size);
-}
 
 SsotEncoder *
 ssot_encoder_create(int nfields, const SsotKind *const *kinds, const char *const *names,
@@ -152,22 +100,11 @@ ssot_encoder_create(int nfields, const SsotKind *const *kinds, const char *const
 	for (int f = 0; f < nfields; f++)
 	{
 		SsotValues *values = &records->fields[f];
-		Dictionary *dictionary = &encoder->dictionaries[f];
 
 		encoder->number[f] = numbers == NULL ? f : numbers[f];
 		values->kind = kinds[f];
 		values->name = names[f];
-		values->nvalues = 1;
-		dictionary->raw_mask = dictionary->form_mask = 1023;
-		dictionary->raw = allocate_raw(1024);
-		dictionary->forms = allocate_forms(1024);
-		dictionary->allocated = 8192;
-		dictionary->capacity = 256;
-		values->bytes = SSOT_LARGE(char, dictionary->allocated);
-		values->offset = SSOT_LARGE(uint32, dictionary->capacity + 1);
-		values->hash = SSOT_LARGE(uint64, dictionary->capacity);
-		values->offset[0] = values->offset[1] = 0;
-		values->hash[0] = 0;
+		ssot_dictionary_begin(&encoder->dictionaries[f], values);
 	}
 	encoder->waiting = palloc(sizeof(Waiting) * SSOT_MAX_FIELDS * BATCH);
 	encoder->new_texts = palloc(sizeof(NewText) * SSOT_MAX_FIELDS * BATCH);
@@ -179,77 +116,7 @@ ssot_encoder_create(int nfields, const SsotKind *const *kinds, const char *const
 	return encoder;
 }
 
-/* ---- prepared forms ------------------------------------------------------ */
-
-/* Both halves of the new table are filled from front to back. */
-static void
-enlarge_forms(Dictionary *dictionary)
-{
-	FormSlot   *old = dictionary->forms;
-	uint32		old_size = dictionary->form_mask + 1;
-
-	dictionary->form_mask = old_size * 2 - 1;
-	dictionary->forms = allocate_forms(old_size * 2);
-	for (uint32 j = 0; j < old_size; j++)
-		if (old[j].id != 0)
-		{
-			uint32		i = old[j].hash & dictionary->form_mask;
-
-			while (dictionary->forms[i].id != 0)
-				i = (i + 1) & dictionary->form_mask;
-			dictionary->forms[i] = old[j];
-		}
-	ssot_large_free(old);
-}
-
-static int
-add_form(Dictionary *dictionary, SsotValues *values, uint64 hash, const char *form, int len)
-{
-	int			id = values->nvalues++;
-	Size		size = MAXALIGN(len);
-
-	if (id == dictionary->capacity)
-	{
-		dictionary->capacity *= 2;
-		SSOT_ENLARGE(values->offset, uint32, dictionary->capacity + 1);
-		SSOT_ENLARGE(values->hash, uint64, dictionary->capacity);
-	}
-	if (dictionary->used + size > dictionary->allocated)
-	{
-		dictionary->allocated = Max(dictionary->allocated * 2, dictionary->used + size);
-		SSOT_ENLARGE(values->bytes, char, dictionary->allocated);
-	}
-	memcpy(values->bytes + dictionary->used, form, len);
-	memset(values->bytes + dictionary->used + len, 0, size - len);
-	dictionary->used += size;
-	values->offset[id + 1] = dictionary->used / MAXIMUM_ALIGNOF;
-	values->hash[id] = hash;
-	return id;
-}
-
-static int
-find_form(Dictionary *dictionary, SsotValues *values, uint64 hash, const char *form, int len)
-{
-	uint32		i = hash & dictionary->form_mask;
-	int			id;
-
-	for (; dictionary->forms[i].id != 0; i = (i + 1) & dictionary->form_mask)
-	{
-		id = dictionary->forms[i].id;
-		if (dictionary->forms[i].hash == (uint32) hash &&
-			(Size) (values->offset[id + 1] - values->offset[id]) * MAXIMUM_ALIGNOF == MAXALIGN(len) &&
-			memcmp(ssot_value(values, id), form, len) == 0)
-			return id;
-	}
-	id = add_form(dictionary, values, hash, form, len);
-	dictionary->forms[i] = (FormSlot)
-	{
-		hash, id
-	};
-	if (values->nvalues > FULL(dictionary->form_mask))
-		enlarge_forms(dictionary);
-	return id;
-}
+/* ---- texts ---------------------------------------------------------------- */
 
 /*
  * Prepare a new text. One that is too long is cut; the hash of the whole keeps
@@ -293,28 +160,6 @@ prepare(SsotEncoder *encoder, NewText *new)
 	appendBinaryStringInfo(&encoder->forms, form->data, form->len);
 }
 
-/* ---- raw texts ----------------------------------------------------------- */
-
-static void
-enlarge_raw(Dictionary *dictionary)
-{
-	RawSlot    *old = dictionary->raw;
-	uint32		old_size = dictionary->raw_mask + 1;
-
-	dictionary->raw_mask = old_size * 2 - 1;
-	dictionary->raw = allocate_raw(old_size * 2);
-	for (uint32 j = 0; j < old_size; j++)
-		if (old[j].id != 0)
-		{
-			uint32		i = old[j].hash & dictionary->raw_mask;
-
-			while (dictionary->raw[i].id != 0)
-				i = (i + 1) & dictionary->raw_mask;
-			dictionary->raw[i] = old[j];
-		}
-	ssot_large_free(old);
-}
-
 static uint32
 check_of(const char *text, int len)
 {
@@ -326,46 +171,24 @@ check_of(const char *text, int len)
 	return crc;
 }
 
-/* Give the first dictionary up where it saves less than it costs, else enlarge it. */
-static void
-enlarge_or_give_up(Dictionary *dictionary, const SsotKind *kind)
-{
-	int64		met = dictionary->looked - dictionary->nraw;
-
-	if (dictionary->nraw < MANY_TEXTS || met * Max(kind->cost, 1) > dictionary->nraw)
-	{
-		enlarge_raw(dictionary);
-		return;
-	}
-	ssot_large_free(dictionary->raw);
-	dictionary->raw = NULL;
-}
-
-/* The value of a waiting text, or NEW(k). */
+/* What a waiting text stands for. */
 static int
-find_raw(SsotEncoder *encoder, int field, Waiting *text)
+find_text(SsotEncoder *encoder, int field, Waiting *text)
 {
-	Dictionary *dictionary = &encoder->dictionaries[field];
-	NewText    *new;
-	uint32		i = NOWHERE;
+	SsotDictionary *dictionary = &encoder->dictionaries[field];
+	NewText    *new = &encoder->new_texts[encoder->nnew];
 
+	new->slot = NOWHERE;
 	if (dictionary->raw != NULL)
 	{
-		dictionary->looked++;
-		i = text->hash & dictionary->raw_mask;
-		for (; dictionary->raw[i].id != 0; i = (i + 1) & dictionary->raw_mask)
-			if (dictionary->raw[i].hash == text->hash && dictionary->raw[i].check == text->check)
-				return dictionary->raw[i].id - 1;
-		dictionary->nraw++;
-		dictionary->raw[i] = (RawSlot)
-		{
-			text->hash, text->check, NEW(encoder->nnew) + 1
-		};
+		int			id = ssot_dictionary_text(dictionary, text->hash, text->check,
+											  NEW(encoder->nnew), &new->slot);
+
+		if (id != NEW(encoder->nnew))
+			return id;
 	}
-	new = &encoder->new_texts[encoder->nnew];
 	new->text = text;
 	new->field = field;
-	new->slot = i;
 	return NEW(encoder->nnew++);
 }
 
@@ -377,20 +200,20 @@ take_new_texts(SsotEncoder *encoder)
 	for (int k = 0; k < encoder->nnew; k++)
 	{
 		NewText    *new = &encoder->new_texts[k];
-		Dictionary *dictionary = &encoder->dictionaries[new->field];
+		SsotDictionary *dictionary = &encoder->dictionaries[new->field];
 
 		prepare(encoder, new);
 		if (new->length > 0)
-			__builtin_prefetch(&dictionary->forms[new->hash & dictionary->form_mask]);
+			__builtin_prefetch(ssot_dictionary_form_place(dictionary, new->hash));
 	}
 	/* a form that was met before will be compared with the one that is kept */
 	for (int step = 0; step < 2; step++)
 		for (int k = 0; k < encoder->nnew; k++)
 		{
 			NewText    *new = &encoder->new_texts[k];
-			Dictionary *dictionary = &encoder->dictionaries[new->field];
+			SsotDictionary *dictionary = &encoder->dictionaries[new->field];
 			const SsotValues *values = &encoder->records->fields[new->field];
-			const FormSlot *slot = &dictionary->forms[new->hash & dictionary->form_mask];
+			const SsotFormSlot *slot = ssot_dictionary_form_place(dictionary, new->hash);
 
 			if (new->length == 0 || slot->id == 0 || slot->hash != (uint32) new->hash)
 				continue;
@@ -402,16 +225,17 @@ take_new_texts(SsotEncoder *encoder)
 	for (int k = 0; k < encoder->nnew; k++)
 	{
 		NewText    *new = &encoder->new_texts[k];
-		Dictionary *dictionary = &encoder->dictionaries[new->field];
+		SsotDictionary *dictionary = &encoder->dictionaries[new->field];
 		SsotValues *values = &encoder->records->fields[new->field];
 		int			before = values->nvalues;
 
 		new->id = new->length == 0 ? 0 :
-			find_form(dictionary, values, new->hash, encoder->forms.data + new->start, new->length);
+			ssot_dictionary_form(dictionary, values, new->hash, encoder->forms.data + new->start,
+								 new->length);
 		if (values->nvalues > before && new->text->length > SSOT_VALUE_MAX)
 			values->ncut++;
 		if (new->slot != NOWHERE)
-			dictionary->raw[new->slot].id = new->id + 1;
+			ssot_dictionary_tell(dictionary, new->slot, new->id);
 	}
 }
 
@@ -429,16 +253,14 @@ look_up(SsotEncoder *encoder)
 		{
 			Waiting    *text = &encoder->waiting[f * BATCH + i];
 
-			ids[i * nfields + f] = text->length < 0 ? 0 : find_raw(encoder, f, text);
+			ids[i * nfields + f] = text->length < 0 ? 0 : find_text(encoder, f, text);
 		}
 	take_new_texts(encoder);
 	for (int i = 0; i < encoder->nwaiting * nfields; i++)
 		if (ids[i] < 0)
 			ids[i] = encoder->new_texts[NEW(ids[i])].id;
 	for (int f = 0; f < nfields; f++)
-		if (encoder->dictionaries[f].raw != NULL &&
-			encoder->dictionaries[f].nraw + BATCH > FULL(encoder->dictionaries[f].raw_mask))
-			enlarge_or_give_up(&encoder->dictionaries[f], records->fields[f].kind);
+		ssot_dictionary_make_room(&encoder->dictionaries[f], records->fields[f].kind, BATCH);
 	encoder->nwaiting = 0;
 	encoder->texts.len = 0;
 }
@@ -464,7 +286,7 @@ ssot_encoder_add(SsotEncoder *encoder, uint64 key_hash, uint64 groups,
 	for (int f = 0; f < nfields; f++)
 	{
 		Waiting    *waiting = &encoder->waiting[f * BATCH + encoder->nwaiting];
-		const Dictionary *dictionary = &encoder->dictionaries[f];
+		const SsotDictionary *dictionary = &encoder->dictionaries[f];
 
 		waiting->length = -1;
 		if (texts[f] == NULL)
@@ -474,7 +296,7 @@ ssot_encoder_add(SsotEncoder *encoder, uint64 key_hash, uint64 groups,
 			waiting->hash = ssot_hash_text(texts[f], lengths[f]);
 		if (dictionary->raw != NULL)
 		{
-			__builtin_prefetch(&dictionary->raw[waiting->hash & dictionary->raw_mask]);
+			__builtin_prefetch(ssot_dictionary_text_place(dictionary, waiting->hash));
 			waiting->check = check_of(texts[f], lengths[f]);
 		}
 		waiting->start = encoder->texts.len;
@@ -495,11 +317,7 @@ ssot_encoder_finish(SsotEncoder *encoder, SsotTokenShares *const *shares)
 
 	look_up(encoder);
 	for (int f = 0; f < records->nfields; f++)
-	{
-		if (encoder->dictionaries[f].raw != NULL)
-			ssot_large_free(encoder->dictionaries[f].raw);
-		ssot_large_free(encoder->dictionaries[f].forms);
-	}
+		ssot_dictionary_end(&encoder->dictionaries[f]);
 	if (!encoder->any_group)
 	{
 		ssot_large_free(records->groups);
