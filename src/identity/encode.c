@@ -50,7 +50,7 @@ typedef struct Waiting
 {
 	uint64		hash;
 	uint32		check;
-	int			start;			/* in the batch's texts */
+	const char *text;
 	int			length;			/* of the whole; -1: there is none */
 } Waiting;
 
@@ -75,7 +75,9 @@ struct SsotEncoder
 	bool		any_group;
 	int			nwaiting;		/* records; the last ones of "records" */
 	Waiting    *waiting;		/* [SSOT_MAX_FIELDS][BATCH] */
-	StringInfoData texts;
+	char	   *texts;			/* of the records that wait, if they must be
+								 * kept */
+	Size		used;
 	NewText    *new_texts;		/* [SSOT_MAX_FIELDS * BATCH] */
 	int			nnew;
 	StringInfoData forms;
@@ -108,7 +110,7 @@ ssot_encoder_create(int nfields, const SsotKind *const *kinds, const char *const
 	}
 	encoder->waiting = palloc(sizeof(Waiting) * SSOT_MAX_FIELDS * BATCH);
 	encoder->new_texts = palloc(sizeof(NewText) * SSOT_MAX_FIELDS * BATCH);
-	initStringInfo(&encoder->texts);
+	encoder->texts = palloc(Max((Size) BATCH * nfields * KEPT, 1));
 	initStringInfo(&encoder->forms);
 	initStringInfo(&encoder->form);
 	encoder->value_context = AllocSetContextCreate(CurrentMemoryContext, "value",
@@ -127,7 +129,7 @@ prepare(SsotEncoder *encoder, NewText *new)
 {
 	SsotValues *values = &encoder->records->fields[new->field];
 	StringInfo	form = &encoder->form;
-	const char *text = encoder->texts.data + new->text->start;
+	const char *text = new->text->text;
 	int			len = new->text->length;
 	bool		cut = len > SSOT_VALUE_MAX;
 	MemoryContext old;
@@ -239,9 +241,8 @@ take_new_texts(SsotEncoder *encoder)
 	}
 }
 
-/* Look up the records that wait. */
-static void
-look_up(SsotEncoder *encoder)
+void
+ssot_encoder_look_up(SsotEncoder *encoder)
 {
 	SsotRecords *records = encoder->records;
 	int			nfields = records->nfields;
@@ -262,12 +263,12 @@ look_up(SsotEncoder *encoder)
 	for (int f = 0; f < nfields; f++)
 		ssot_dictionary_make_room(&encoder->dictionaries[f], records->fields[f].kind, BATCH);
 	encoder->nwaiting = 0;
-	encoder->texts.len = 0;
+	encoder->used = 0;
 }
 
 void
 ssot_encoder_add(SsotEncoder *encoder, uint64 key_hash, uint64 groups,
-				 const char *const *texts, const int *lengths)
+				 const char *const *texts, const int *lengths, bool stays)
 {
 	SsotRecords *records = encoder->records;
 	int			nfields = records->nfields;
@@ -299,15 +300,21 @@ ssot_encoder_add(SsotEncoder *encoder, uint64 key_hash, uint64 groups,
 			__builtin_prefetch(ssot_dictionary_text_place(dictionary, waiting->hash));
 			waiting->check = check_of(texts[f], lengths[f]);
 		}
-		waiting->start = encoder->texts.len;
-		appendBinaryStringInfo(&encoder->texts, texts[f], Min(lengths[f], KEPT));
+		waiting->text = texts[f];
+		if (!stays)
+		{
+			int			kept = Min(lengths[f], KEPT);
+
+			waiting->text = memcpy(encoder->texts + encoder->used, texts[f], kept);
+			encoder->used += kept;
+		}
 	}
 	records->key_hash[records->n] = key_hash;
 	records->groups[records->n] = groups;
 	encoder->any_group |= groups != 0;
 	records->n++;
 	if (++encoder->nwaiting == BATCH)
-		look_up(encoder);
+		ssot_encoder_look_up(encoder);
 }
 
 SsotRecords *
@@ -315,7 +322,7 @@ ssot_encoder_finish(SsotEncoder *encoder, SsotTokenShares *const *shares)
 {
 	SsotRecords *records = encoder->records;
 
-	look_up(encoder);
+	ssot_encoder_look_up(encoder);
 	for (int f = 0; f < records->nfields; f++)
 		ssot_dictionary_end(&encoder->dictionaries[f]);
 	if (!encoder->any_group)
@@ -330,7 +337,7 @@ ssot_encoder_finish(SsotEncoder *encoder, SsotTokenShares *const *shares)
 	MemoryContextDelete(encoder->value_context);
 	pfree(encoder->waiting);
 	pfree(encoder->new_texts);
-	pfree(encoder->texts.data);
+	pfree(encoder->texts);
 	pfree(encoder->forms.data);
 	pfree(encoder->form.data);
 	pfree(encoder);

@@ -66,10 +66,14 @@ extern SsotEncoder *ssot_encoder_create(int nfields, const SsotKind *const *kind
 
 /*
  * Add a record: the hash of its key, its groups (a bit each), and a text per
- * field (NULL: missing). What the texts point at may go afterwards.
+ * field (NULL: missing). What the texts point at may go afterwards; if it "stays"
+ * until the records that wait are looked up, it need not be copied.
  */
 extern void ssot_encoder_add(SsotEncoder *encoder, uint64 key_hash, uint64 groups,
-							 const char *const *texts, const int *lengths);
+							 const char *const *texts, const int *lengths, bool stays);
+
+/* Look up the records that wait, of which there are few or none. */
+extern void ssot_encoder_look_up(SsotEncoder *encoder);
 
 /*
  * After the last record. "shares": by field, how frequent tokens are, where that

@@ -255,17 +255,30 @@ add_to_batch(SsotTeam *team, int worker, uint64 key_hash, const char *const *tex
 	StringInfo	batch = &team->batches[worker];
 	int			own[SSOT_MAX_FIELDS];
 	int			n = 0;
+	Size		size = sizeof(key_hash);
+	char	   *next;
 
 	for (int f = 0; f < team->nfields; f++)
 		if (team->task.member[f] == worker + 1)
+		{
 			own[n++] = texts[f] == NULL ? -1 : lengths[f];
+			size += sizeof(int) + (texts[f] == NULL ? 0 : lengths[f]);
+		}
 	if (n == 0)
 		return;
-	appendBinaryStringInfo(batch, (char *) &key_hash, sizeof(key_hash));
-	appendBinaryStringInfo(batch, (char *) own, sizeof(int) * n);
+	enlargeStringInfo(batch, (int) Min(size, PG_INT32_MAX));
+	next = batch->data + batch->len;
+	memcpy(next, &key_hash, sizeof(key_hash));
+	next += sizeof(key_hash);
+	memcpy(next, own, sizeof(int) * n);
+	next += sizeof(int) * n;
 	for (int f = 0; f < team->nfields; f++)
 		if (team->task.member[f] == worker + 1 && texts[f] != NULL)
-			appendBinaryStringInfo(batch, texts[f], lengths[f]);
+		{
+			memcpy(next, texts[f], lengths[f]);
+			next += lengths[f];
+		}
+	batch->len += size;
 }
 
 void
@@ -283,7 +296,7 @@ ssot_team_add(SsotTeam *team, uint64 key_hash, uint64 groups, const char *const 
 			own_texts[own] = texts[f];
 			own_lengths[own++] = lengths[f];
 		}
-	ssot_encoder_add(team->encoder, key_hash, groups, own_texts, own_lengths);
+	ssot_encoder_add(team->encoder, key_hash, groups, own_texts, own_lengths, false);
 	for (int i = 0; i < team->nworkers; i++)
 	{
 		add_to_batch(team, i, key_hash, texts, lengths);

@@ -151,8 +151,9 @@ take_rows(Worker *worker, const SsotTeamMessage *message)
 			texts[f] = lengths[f] < 0 ? NULL : next;
 			next += Max(lengths[f], 0);
 		}
-		ssot_encoder_add(worker->encoder, key_hash, 0, texts, lengths);
+		ssot_encoder_add(worker->encoder, key_hash, 0, texts, lengths, true);
 	}
+	ssot_encoder_look_up(worker->encoder);
 }
 
 /*
