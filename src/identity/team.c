@@ -385,7 +385,8 @@ take_fields(SsotTeam *team, int worker, SsotRecords *records, SsotSharedRecords 
 	ssot_large_free(ids);
 }
 
-/* Tell the workers of all records. */
+/* Tell the workers of all records, and wait until they see them: some of the keys
+ * will be dropped soon. */
 static void
 show_records(SsotTeam *team, SsotSharedRecords *shared)
 {
@@ -395,6 +396,13 @@ show_records(SsotTeam *team, SsotSharedRecords *shared)
 	{
 		ssot_team_tell(team->to[i], SSOT_TEAM_RECORDS);
 		ssot_queue_put(team->to[i], shared, sizeof(*shared));
+	}
+	for (int i = 0; i < team->nworkers; i++)
+	{
+		int			n;
+
+		ssot_queue_take(team->from[i], &n, sizeof(n));
+		Assert(n == shared->n);
 	}
 }
 

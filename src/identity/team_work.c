@@ -192,6 +192,7 @@ see_records(Worker *worker)
 	MemoryContextDelete(worker->own);
 	ssot_large_trim();
 	worker->records = ssot_records_attach(&worker->segments, &shared);
+	ssot_queue_put(worker->out, &worker->records->n, sizeof(int));
 }
 
 static void

@@ -62,7 +62,8 @@ typedef enum SsotTeamCall
 	SSOT_TEAM_TASK,				/* who encodes what: an SsotTeamTask follows */
 	SSOT_TEAM_ROWS,
 	SSOT_TEAM_FINISH,			/* share your fields */
-	SSOT_TEAM_RECORDS,			/* all are shared: SsotSharedRecords follows */
+	SSOT_TEAM_RECORDS,			/* all are shared: SsotSharedRecords follows;
+								 * say how many you see */
 	SSOT_TEAM_DRAW,				/* draw your part: SsotTeamDrawing follows */
 	SSOT_TEAM_SORT,				/* sort your rules; how many there are of all,
 								 * and an SsotTeamRule for each, follow */
