@@ -45,6 +45,9 @@
 #define NEW(k)	(-2 - (k))		/* its own inverse */
 #define NOWHERE	PG_UINT32_MAX
 
+/* So much of the texts of a batch is kept; of long texts a batch has fewer. */
+#define TEXTS	(32 * 1024)
+
 /* A text that waits for its look-up. */
 typedef struct Waiting
 {
@@ -78,6 +81,7 @@ struct SsotEncoder
 	char	   *texts;			/* of the records that wait, if they must be
 								 * kept */
 	Size		used;
+	Size		room;
 	NewText    *new_texts;		/* [SSOT_MAX_FIELDS * BATCH] */
 	int			nnew;
 	StringInfoData forms;
@@ -110,7 +114,8 @@ ssot_encoder_create(int nfields, const SsotKind *const *kinds, const char *const
 	}
 	encoder->waiting = palloc(sizeof(Waiting) * SSOT_MAX_FIELDS * BATCH);
 	encoder->new_texts = palloc(sizeof(NewText) * SSOT_MAX_FIELDS * BATCH);
-	encoder->texts = palloc(Max((Size) BATCH * nfields * KEPT, 1));
+	encoder->texts = palloc(TEXTS);
+	encoder->room = TEXTS;
 	initStringInfo(&encoder->forms);
 	initStringInfo(&encoder->form);
 	encoder->value_context = AllocSetContextCreate(CurrentMemoryContext, "value",
@@ -266,6 +271,24 @@ ssot_encoder_look_up(SsotEncoder *encoder)
 	encoder->used = 0;
 }
 
+/* Room for what is kept of a record's texts. Those that wait must not move. */
+static void
+make_room_for_texts(SsotEncoder *encoder, const char *const *texts, const int *lengths)
+{
+	Size		size = 0;
+
+	for (int f = 0; f < encoder->records->nfields; f++)
+		size += texts[f] == NULL ? 0 : Min(lengths[f], KEPT);
+	if (encoder->used + size <= encoder->room)
+		return;
+	ssot_encoder_look_up(encoder);
+	if (size <= encoder->room)
+		return;
+	pfree(encoder->texts);
+	encoder->texts = palloc(size);
+	encoder->room = size;
+}
+
 void
 ssot_encoder_add(SsotEncoder *encoder, uint64 key_hash, uint64 groups,
 				 const char *const *texts, const int *lengths, bool stays)
@@ -284,6 +307,8 @@ ssot_encoder_add(SsotEncoder *encoder, uint64 key_hash, uint64 groups,
 		SSOT_ENLARGE(records->key_hash, uint64, encoder->capacity);
 		SSOT_ENLARGE(records->groups, uint64, encoder->capacity);
 	}
+	if (!stays)
+		make_room_for_texts(encoder, texts, lengths);
 	for (int f = 0; f < nfields; f++)
 	{
 		Waiting    *waiting = &encoder->waiting[f * BATCH + encoder->nwaiting];
