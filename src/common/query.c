@@ -318,6 +318,16 @@ ssot_sql_run(const char *sql)
 	return ssot_statement_run(&statement);
 }
 
+bool
+ssot_take_text(TupleTableSlot *slot, void *list)
+{
+	List	  **texts = list;
+	bool		isnull;
+
+	*texts = lappend(*texts, TextDatumGetCString(slot_getattr(slot, 1, &isnull)));
+	return true;
+}
+
 uint64
 ssot_sql_each(const char *sql, SsotRowCallback callback, void *arg)
 {

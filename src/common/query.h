@@ -48,6 +48,10 @@ typedef struct SsotRelation
  * have no more rows. */
 typedef bool (*SsotRowCallback) (TupleTableSlot *slot, void *arg);
 
+/* One of these: the first column, a text that is not NULL, is appended to the List *
+ * that the argument points at. */
+extern bool ssot_take_text(TupleTableSlot *slot, void *list);
+
 /* A dynamic statement: text, arguments, and the C relations it mentions. */
 typedef struct SsotStatement
 {

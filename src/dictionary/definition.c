@@ -310,16 +310,6 @@ static SsotQuery known_query = {
 	.argtypes = {TEXTOID}
 };
 
-static bool
-take_name(TupleTableSlot *slot, void *arg)
-{
-	List	  **names = (List **) arg;
-	bool		isnull;
-
-	*names = lappend(*names, TextDatumGetCString(slot_getattr(slot, 1, &isnull)));
-	return true;
-}
-
 /*
  * Tables come before the dictionary (src/README, Locks), and an approval makes views
  * on them.
@@ -330,7 +320,7 @@ lock_tables(const Datum *args, const bool *nulls)
 	List	   *names = NIL;
 	ListCell   *cell;
 
-	ssot_config_each(&reads_query, args, nulls, take_name, &names);
+	ssot_config_each(&reads_query, args, nulls, ssot_take_text, &names);
 	foreach(cell, names)
 	{
 		Oid			relid = ssot_relation_oid((const char *) lfirst(cell));

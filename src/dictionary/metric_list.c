@@ -21,22 +21,12 @@ static SsotQuery names_query = {
 	.read_only = true
 };
 
-static bool
-take_name(TupleTableSlot *slot, void *arg)
-{
-	List	  **names = (List **) arg;
-
-	slot_getallattrs(slot);
-	*names = lappend(*names, TextDatumGetCString(slot->tts_values[0]));
-	return true;
-}
-
 /* Names of the metrics in force, with their variants, in the order of their bytes. */
 List *
 ssot_metric_names(void)
 {
 	List	   *names = NIL;
 
-	ssot_config_each(&names_query, NULL, NULL, take_name, &names);
+	ssot_config_each(&names_query, NULL, NULL, ssot_take_text, &names);
 	return names;
 }

@@ -227,16 +227,6 @@ static SsotQuery versions_query = {
 };
 
 static bool
-take_name(TupleTableSlot *slot, void *arg)
-{
-	List	  **names = (List **) arg;
-	bool		isnull;
-
-	*names = lappend(*names, TextDatumGetCString(slot_getattr(slot, 1, &isnull)));
-	return true;
-}
-
-static bool
 take_metric(TupleTableSlot *slot, void *arg)
 {
 	List	  **metrics = (List **) arg;
@@ -294,7 +284,7 @@ lock_schema(const char *schema)
 	List	   *names = NIL;
 	ListCell   *cell;
 
-	ssot_config_each(&schema_query, args, NULL, take_name, &names);
+	ssot_config_each(&schema_query, args, NULL, ssot_take_text, &names);
 	foreach(cell, names)
 	{
 		Oid			relid = ssot_relation_oid((const char *) lfirst(cell));

@@ -257,16 +257,6 @@ ssot_map_rename_field(const char *entity_name, const char *old, const char *new)
 	ssot_config_run(&rename_compared_query, args, NULL);
 }
 
-static bool
-take_source_name(TupleTableSlot *slot, void *arg)
-{
-	List	  **sources = (List **) arg;
-	bool		isnull;
-
-	*sources = lappend(*sources, TextDatumGetCString(slot_getattr(slot, 1, &isnull)));
-	return true;
-}
-
 void
 ssot_map_drop_field(const char *entity_name, const char *field)
 {
@@ -274,7 +264,7 @@ ssot_map_drop_field(const char *entity_name, const char *field)
 	List	   *sources = NIL;
 	ListCell   *lc;
 
-	ssot_config_each(&drop_field_query, args, NULL, take_source_name, &sources);
+	ssot_config_each(&drop_field_query, args, NULL, ssot_take_text, &sources);
 	ssot_config_run(&drop_compared_query, args, NULL);
 	foreach(lc, sources)
 		ereport(WARNING,

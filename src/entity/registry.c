@@ -21,16 +21,6 @@ static SsotQuery entity_names = {
 	.read_only = true
 };
 
-static bool
-take_name(TupleTableSlot *slot, void *arg)
-{
-	List	  **names = (List **) arg;
-	bool		isnull;
-
-	*names = lappend(*names, TextDatumGetCString(slot_getattr(slot, 1, &isnull)));
-	return true;
-}
-
 /* The entity of that name; NULL if its table is gone. */
 static SsotEntity *
 load_by_name(const char *name)
@@ -49,7 +39,7 @@ ssot_entities(void)
 	List	   *entities = NIL;
 	ListCell   *lc;
 
-	ssot_config_each(&entity_names, NULL, NULL, take_name, &names);
+	ssot_config_each(&entity_names, NULL, NULL, ssot_take_text, &names);
 	foreach(lc, names)
 	{
 		SsotEntity *entity = load_by_name((const char *) lfirst(lc));

@@ -133,16 +133,6 @@ static SsotQuery column_query = {
 };
 
 static bool
-take_name(TupleTableSlot *slot, void *arg)
-{
-	List	  **names = (List **) arg;
-	bool		isnull;
-
-	*names = lappend(*names, TextDatumGetCString(slot_getattr(slot, 1, &isnull)));
-	return true;
-}
-
-static bool
 has_name(const List *names, const char *name)
 {
 	ListCell   *lc;
@@ -211,7 +201,7 @@ choose_columns(FunctionCallInfo fcinfo, Grant *grant)
 	}
 	if (ask(&sees_table, grant, entity->name) || !ask(&sees_column, grant, entity->name))
 		return;
-	ssot_query_each(&column_query, args, NULL, take_name, &grant->columns);
+	ssot_query_each(&column_query, args, NULL, ssot_take_text, &grant->columns);
 	if (!has_name(grant->columns, entity->id_column))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -452,7 +442,7 @@ share_sequences(const Grant *grant, const char *template)
 	List	   *sequences = NIL;
 	ListCell   *lc;
 
-	ssot_query_each(&sequence_query, &name, NULL, take_name, &sequences);
+	ssot_query_each(&sequence_query, &name, NULL, ssot_take_text, &sequences);
 	foreach(lc, sequences)
 		ssot_sql_run(ssot_sql(template, (const char *) lfirst(lc), grant->quoted));
 }

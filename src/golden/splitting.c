@@ -355,16 +355,6 @@ require_merged(const SsotEntity *entity, const char *lost)
 	return merged;
 }
 
-static bool
-take_name(TupleTableSlot *slot, void *arg)
-{
-	List	  **names = (List **) arg;
-	bool		isnull;
-
-	*names = lappend(*names, TextDatumGetCString(slot_getattr(slot, 1, &isnull)));
-	return true;
-}
-
 /* See remember_merge in merging.c. */
 static SsotQuery names_of_operation = {
 	"SELECT d.record_b FROM ssot.link_decision AS d WHERE d.entity = $1 AND d.operation = $2"
@@ -385,7 +375,7 @@ names_of_lost(const SsotEntity *entity, const Merged *merged, Datum lost)
 		Datum		args[] = {CStringGetTextDatum(entity->name), Int64GetDatum(merged->operation)};
 
 		user = ssot_become_owner(ssot_companion_oid("ssot.link_decision"));
-		ssot_query_each(&names_of_operation, args, NULL, take_name, &names);
+		ssot_query_each(&names_of_operation, args, NULL, ssot_take_text, &names);
 	}
 	else
 	{
@@ -404,7 +394,7 @@ names_of_lost(const SsotEntity *entity, const Merged *merged, Datum lost)
 								 systems.data, entity->source_history_table, entity->id_column,
 								 entity->sources[entity->steward].source_id);
 		user = ssot_become_owner(entity->relid);
-		ssot_statement_each(&statement, take_name, &names);
+		ssot_statement_each(&statement, ssot_take_text, &names);
 	}
 	ssot_restore_user(user);
 	return names;
@@ -429,7 +419,7 @@ followers_of_lost(const SsotEntity *entity, const char *lost)
 	CStringGetTextDatum(entity->sources[entity->steward].system)};
 	SsotUser	user = ssot_become_owner(ssot_companion_oid("ssot.merged_id"));
 
-	ssot_query_each(&stewards_of_lost, args, NULL, take_name, &names);
+	ssot_query_each(&stewards_of_lost, args, NULL, ssot_take_text, &names);
 	ssot_restore_user(user);
 	return names;
 }
