@@ -11,8 +11,8 @@
 /* What a process needs to make blocks, or to see those of others. */
 typedef struct SsotSegments
 {
-	SharedFileSet *files;		/* where shared memory is short; NULL: there
-								 * are none */
+	SharedFileSet *files;		/* where shared memory is short; a team has
+								 * them; NULL: none */
 	int			member;			/* names of files begin with it */
 	int			next;
 } SsotSegments;
@@ -32,7 +32,7 @@ typedef struct SsotSegment SsotSegment;
  * A block filled with zeros, for as long as the current memory context lives or
  * until it is freed. It is shared memory if that fits into maintenance_work_mem
  * and there is any (/dev/shm of a container has 64 MB), else a mapped file.
- * NULL only where there are no files to be had.
+ * Without files, NULL then.
  */
 extern SsotSegment *ssot_segment_create(SsotSegments *segments, Size size, SsotSegmentName *name);
 

@@ -74,27 +74,14 @@ keys_size(const SsotClassKeys *class, int nrecords)
 	return sizeof(uint32) * class->nslots * Max(nrecords, 1);
 }
 
-bool
+void
 ssot_field_share(SsotSegments *segments, SsotValues *values, int nrecords, SsotSharedField *shared)
 {
-	SsotSegment *keys[SSOT_MAX_CLASSES] = {NULL};
-	SsotSegment *segment;
 	char	   *block;
 
 	memset(shared, 0, sizeof(*shared));
-	segment = ssot_segment_create(segments, lay_out(values, shared), &shared->values);
-	if (segment == NULL)
-		return false;
-	for (int c = 0; c < SSOT_MAX_CLASSES; c++)
-		if (shared->nslots[c] > 0)
-		{
-			keys[c] = ssot_segment_create(segments, keys_size(&values->by_record[c], nrecords),
-										  &shared->keys[c]);
-			if (keys[c] == NULL)
-				return false;
-		}
-
-	block = ssot_segment_address(segment);
+	block = ssot_segment_address(ssot_segment_create(segments, lay_out(values, shared),
+													 &shared->values));
 	for (int c = 0; c < SSOT_MAX_CLASSES; c++)
 	{
 		SsotClassKeys *class = &values->by_record[c];
@@ -102,11 +89,11 @@ ssot_field_share(SsotSegments *segments, SsotValues *values, int nrecords, SsotS
 		if (class->sort != NULL)
 			class->sort = move(block, shared->sort[c], class->sort,
 							   sizeof(uint64) * values->nvalues);
-		if (keys[c] == NULL)
+		if (class->nslots == 0)
 			continue;
-		class->keys = move(ssot_segment_address(keys[c]), 0, class->keys,
+		class->segment = ssot_segment_create(segments, keys_size(class, nrecords), &shared->keys[c]);
+		class->keys = move(ssot_segment_address(class->segment), 0, class->keys,
 						   keys_size(class, nrecords));
-		class->segment = keys[c];
 	}
 	values->bytes = move(block, shared->bytes, values->bytes,
 						 (Size) values->offset[values->nvalues] * MAXIMUM_ALIGNOF);
@@ -122,7 +109,6 @@ ssot_field_share(SsotSegments *segments, SsotValues *values, int nrecords, SsotS
 															 ssot_token_table_size(&tokens));
 		values->shares = ssot_token_shares_of(&tokens);
 	}
-	return true;
 }
 
 void
@@ -176,7 +162,7 @@ point(SsotRecords *records, const SsotSharedRecords *shared, char *block)
 	records->groups = shared->groups == 0 ? NULL : ssot_at(block, shared->groups);
 }
 
-bool
+void
 ssot_records_share(SsotSegments *segments, SsotRecords *records, bool with_groups,
 				   SsotSharedRecords *shared)
 {
@@ -191,10 +177,7 @@ ssot_records_share(SsotSegments *segments, SsotRecords *records, bool with_group
 	if (with_groups)
 		shared->groups = ssot_place(&end, sizeof(uint64) * records->n);
 	segment = ssot_segment_create(segments, end, &shared->block);
-	if (segment == NULL)
-		return false;
 	point(records, shared, ssot_segment_address(segment));
-	return true;
 }
 
 SsotRecords *

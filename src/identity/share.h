@@ -27,11 +27,9 @@ typedef struct SsotSharedField
 	SsotSegmentName keys[SSOT_MAX_CLASSES]; /* where nslots > 0 */
 } SsotSharedField;
 
-/*
- * Move the arrays of a field into shared blocks; "values" points there then.
- * False, with nothing changed, where there is no room.
- */
-extern bool ssot_field_share(SsotSegments *segments, SsotValues *values, int nrecords,
+/* Move the arrays of a field into shared blocks of a team; "values" points there
+ * then. */
+extern void ssot_field_share(SsotSegments *segments, SsotValues *values, int nrecords,
 							 SsotSharedField *shared);
 
 /* Let "values", of which kind and name are set, point at these. */
@@ -54,9 +52,9 @@ typedef struct SsotSharedRecords
 /*
  * A block for what there is once per record; n, nfields and whether there are
  * groups is set in "records", and ids, key_hash and groups will point into the
- * block. False where there is no room.
+ * block.
  */
-extern bool ssot_records_share(SsotSegments *segments, SsotRecords *records, bool with_groups,
+extern void ssot_records_share(SsotSegments *segments, SsotRecords *records, bool with_groups,
 							   SsotSharedRecords *shared);
 
 /* The records as another process sees them. */

@@ -319,10 +319,7 @@ place_ids(int *all, int nfields, int field, const int *ids, int width, int from,
 	}
 }
 
-/*
- * The leader's fields at their places among all, in blocks that the workers see.
- * Without room for these the leader goes on alone.
- */
+/* The leader's fields at their places among all, in blocks that the workers see. */
 static SsotRecords *
 spread_fields(SsotTeam *team, SsotRecords *own, SsotSharedRecords *shared)
 {
@@ -332,27 +329,20 @@ spread_fields(SsotTeam *team, SsotRecords *own, SsotSharedRecords *shared)
 	*records = *own;
 	records->nfields = team->nfields;
 	memset(records->fields, 0, sizeof(records->fields));
-	team->together = ssot_records_share(&team->segments, records, own->groups != NULL, shared);
-	if (!team->together)
-		records->ids = SSOT_LARGE(int, (Size) own->n * team->nfields);
-	else
+	ssot_records_share(&team->segments, records, own->groups != NULL, shared);
+	memcpy(records->key_hash, own->key_hash, sizeof(uint64) * own->n);
+	ssot_large_free(own->key_hash);
+	if (own->groups != NULL)
 	{
-		memcpy(records->key_hash, own->key_hash, sizeof(uint64) * own->n);
-		ssot_large_free(own->key_hash);
-		if (own->groups != NULL)
-		{
-			memcpy(records->groups, own->groups, sizeof(uint64) * own->n);
-			ssot_large_free(own->groups);
-		}
+		memcpy(records->groups, own->groups, sizeof(uint64) * own->n);
+		ssot_large_free(own->groups);
 	}
 	for (int f = 0; f < team->nfields; f++)
 		if (team->task.member[f] == 0)
 		{
 			place_ids(records->ids, team->nfields, f, own->ids, own->nfields, from, own->n);
 			records->fields[f] = own->fields[from++];
-			if (team->together)
-				team->together = ssot_field_share(&team->segments, &records->fields[f], own->n,
-												  &shared->fields[f]);
+			ssot_field_share(&team->segments, &records->fields[f], own->n, &shared->fields[f]);
 		}
 	ssot_large_free(own->ids);
 	return records;
@@ -424,7 +414,6 @@ ssot_team_encoded(SsotTeam *team)
 	for (int i = 0; i < team->nworkers; i++)
 		if (has_fields(team, i))
 			take_fields(team, i, records, shared);
-	if (team->together)
-		show_records(team, shared);
+	show_records(team, shared);
 	return records;
 }

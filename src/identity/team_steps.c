@@ -49,7 +49,7 @@ ssot_team_draw(SsotTeam *team, SsotLeveler *leveler, SsotTraining *training)
 	SsotDraw  **draws;
 	int		   *ndraws;
 
-	if (team == NULL || !team->together)
+	if (team == NULL || team->nworkers == 0)
 		return false;
 	drawing.nmembers = team->nworkers + 1;
 	for (int r = 0; r < training->nrules; r++)
@@ -128,7 +128,7 @@ ssot_team_build(SsotTeam *team, SsotBlocks *blocks)
 	SsotTeamRule *rules;
 	SsotRuleSorter *sorter;
 
-	if (team == NULL || !team->together || blocks->nrules == 0)
+	if (team == NULL || team->nworkers == 0 || blocks->nrules == 0)
 		return false;
 	rules = palloc(sizeof(SsotTeamRule) * blocks->nrules);
 	divide_rules(team, blocks, rules);
@@ -181,11 +181,9 @@ ssot_team_walk(SsotTeam *team, SsotBlocks *blocks, SsotScorer *scorer, double le
 	SsotSharedWalk *walk;
 	SsotTeamMessage message = {.call = SSOT_TEAM_WALK};
 
-	if (team == NULL || !team->together)
+	if (team == NULL || team->nworkers == 0)
 		return false;
 	walk = ssot_walk_share(&team->segments, blocks, scorer, least, &message.walk);
-	if (walk == NULL)
-		return false;
 	for (int i = 0; i < team->nworkers; i++)
 		ssot_queue_put(team->to[i], &message, sizeof(message));
 	ssot_pair_list_init(&list, scorer, least);

@@ -174,8 +174,7 @@ share_fields(Worker *worker)
 	{
 		SsotSharedField shared;
 
-		if (!ssot_field_share(&worker->segments, &records->fields[f], records->n, &shared))
-			elog(ERROR, "no room for a shared block");
+		ssot_field_share(&worker->segments, &records->fields[f], records->n, &shared);
 		ssot_queue_put(worker->out, &shared, sizeof(shared));
 	}
 	MemoryContextSwitchTo(old);

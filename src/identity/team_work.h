@@ -49,7 +49,6 @@ struct SsotTeam
 	StringInfoData *batches;	/* by worker */
 	int			rows;			/* in the batches */
 	SsotSegments segments;
-	bool		together;		/* the workers see all records */
 };
 
 /*

@@ -66,7 +66,6 @@ ssot_walk_share(SsotSegments *segments, SsotBlocks *blocks, SsotScorer *scorer, 
 	SharedRule *rules = palloc0(sizeof(SharedRule) * Max(blocks->nrules, 1));
 	Size		equal[SSOT_MAX_FIELDS] = {0};
 	Size		keys = ssot_place(&end, nkeys);
-	SsotSegment *segment;
 	SsotSharedWalk *walk;
 
 	for (int i = 0; i < blocks->nrules; i++)
@@ -83,11 +82,7 @@ ssot_walk_share(SsotSegments *segments, SsotBlocks *blocks, SsotScorer *scorer, 
 	}
 	for (int f = 0; f < records->nfields; f++)
 		equal[f] = ssot_place(&end, sizeof(float) * records->fields[f].nvalues);
-	segment = ssot_segment_create(segments, end, name);
-	if (segment == NULL)
-		return NULL;
-
-	walk = ssot_segment_address(segment);
+	walk = ssot_segment_address(ssot_segment_create(segments, end, name));
 	pg_atomic_init_u64(&walk->next, 0);
 	walk->nslots = blocks->nslots;
 	walk->nrules = blocks->nrules;

@@ -13,8 +13,7 @@ typedef struct SsotSharedWalk SsotSharedWalk;
 
 /*
  * Put blocks and scorer, whose records are shared already, into shared memory, and
- * let the pointers of both point there; what they pointed at is freed. NULL, with
- * nothing changed, where there is no room.
+ * let the pointers of both point there; what they pointed at is freed.
  */
 extern SsotSharedWalk *ssot_walk_share(SsotSegments *segments, SsotBlocks *blocks,
 									   SsotScorer *scorer, double least, SsotSegmentName *name);
