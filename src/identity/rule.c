@@ -160,23 +160,24 @@ typedef struct Measure
 {
 	const SsotRecords *records;
 	int			sample;
-	uint32		mask;
-	CountSlot  *slots;
+	CountSlot  *slots;			/* two for each key of the sample */
+	uint32	   *keys;			/* of the sample */
 	SsotBlocking *cheapest;		/* of the rules that cost too much */
 } Measure;
 
-/* For counting who sorts alike: a hash of the sort key. */
-static int
-sorted_key(const SsotRecords *records, const SsotBlocking *rule, int record, uint32 *keys)
+/* For counting who sorts alike: hashes of the sort keys. */
+static void
+sorted_keys(const SsotRecords *records, const SsotBlocking *rule, int n, uint32 *keys)
 {
 	const SsotValues *values = &records->fields[rule->field[0]];
-	int			id = ssot_record(records, record)[rule->field[0]];
-	uint64		key = id == 0 ? 0 : values->by_record[rule->class[0]].sort[id];
 
-	if (key == 0)
-		return 0;
-	keys[0] = (uint32) (ssot_mix(key) >> 32) | 1;
-	return 1;
+	for (int r = 0; r < n; r++)
+	{
+		int			id = ssot_record(records, r)[rule->field[0]];
+		uint64		key = id == 0 ? 0 : values->by_record[rule->class[0]].sort[id];
+
+		keys[r] = key == 0 ? 0 : (uint32) (ssot_mix(key) >> 32) | 1;
+	}
 }
 
 /*
@@ -186,33 +187,55 @@ sorted_key(const SsotRecords *records, const SsotBlocking *rule, int record, uin
 static void
 measure(const Measure *measure, SsotBlocking *rule)
 {
+	int			width = rule->sorted ? 1 : ssot_rule_width(measure->records, rule);
+	uint32		mask = SAMPLE * 2 * (width > 2 ? SSOT_RULE_SLOTS : width) - 1;
 	double		pairs = 0;
 	int			covered = 0;
 	int			most = 0;
 
-	memset(measure->slots, 0, sizeof(CountSlot) * ((Size) measure->mask + 1));
+	if (rule->sorted)
+		sorted_keys(measure->records, rule, measure->sample, measure->keys);
+	else
+		ssot_rule_keys_of(measure->records, rule, 0, measure->sample, width, measure->keys);
+	memset(measure->slots, 0, sizeof(CountSlot) * ((Size) mask + 1));
 	for (int r = 0; r < measure->sample; r++)
 	{
-		uint32		keys[SSOT_RULE_SLOTS];
-		int			n = rule->sorted ? sorted_key(measure->records, rule, r, keys) :
-		ssot_rule_keys(measure->records, rule, r, keys);
+		const uint32 *keys = measure->keys + r * width;
+		int			n = 0;
 
-		covered += n > 0;
-		most = Max(most, n);
-		for (int k = 0; k < n; k++)
+		for (; n < width && keys[n] != 0; n++)
 		{
-			uint32		i = keys[k] & measure->mask;
+			uint32		i = (keys[n] >> 1) & mask;	/* their last bit is 1 */
 
-			while (measure->slots[i].hash != 0 && measure->slots[i].hash != keys[k])
-				i = (i + 1) & measure->mask;
-			measure->slots[i].hash = keys[k];
+			while (measure->slots[i].hash != 0 && measure->slots[i].hash != keys[n])
+				i = (i + 1) & mask;
+			measure->slots[i].hash = keys[n];
 			pairs += measure->slots[i].count++;
 		}
+		covered += n > 0;
+		most = Max(most, n);
 	}
 	rule->nslots = Max(most, 1);
 	rule->coverage = (double) covered / Max(measure->sample, 1);
 	rule->cost = pairs / Max(measure->sample, 1) *
 		((double) measure->records->n / Max(measure->sample, 1));
+}
+
+static void
+begin_measure(Measure *m, const SsotRecords *records)
+{
+	memset(m, 0, sizeof(*m));
+	m->records = records;
+	m->sample = Min(records->n, SAMPLE);
+	m->slots = palloc(sizeof(CountSlot) * SAMPLE * 2 * SSOT_RULE_SLOTS);
+	m->keys = palloc(sizeof(uint32) * SAMPLE * SSOT_RULE_SLOTS);
+}
+
+static void
+end_measure(Measure *m)
+{
+	pfree(m->slots);
+	pfree(m->keys);
 }
 
 static int
@@ -281,18 +304,17 @@ consider_class(List *rules, const Measure *m, int f, int c, double most_cost)
 List *
 ssot_rules_derive(const SsotRecords *records, double most_cost)
 {
-	Measure		m = {.records = records,.sample = Min(records->n, SAMPLE)};
+	Measure		m;
 	List	   *rules = NIL;
 	int			nkept = 0;
 	ListCell   *cell;
 
+	begin_measure(&m, records);
 	m.cheapest = palloc0(sizeof(SsotBlocking));
-	m.mask = SAMPLE * 2 * SSOT_RULE_SLOTS - 1;
-	m.slots = palloc(sizeof(CountSlot) * ((Size) m.mask + 1));
 	for (int f = 0; f < records->nfields; f++)
 		for (int c = 0; c < records->fields[f].kind->nclasses; c++)
 			rules = consider_class(rules, &m, f, c, most_cost);
-	pfree(m.slots);
+	end_measure(&m);
 	foreach(cell, rules)
 		nkept += !((const SsotBlocking *) lfirst(cell))->sorted;
 	if (nkept == 0 && m.cheapest->nparts > 0)
@@ -321,12 +343,11 @@ is_same_rule(const SsotBlocking *a, const SsotBlocking *b)
 List *
 ssot_rules_given(const SsotRecords *records, List *given, List *others)
 {
-	Measure		m = {.records = records,.sample = Min(records->n, SAMPLE)};
+	Measure		m;
 	List	   *rules = NIL;
 	ListCell   *cell;
 
-	m.mask = SAMPLE * 2 * SSOT_RULE_SLOTS - 1;
-	m.slots = palloc(sizeof(CountSlot) * ((Size) m.mask + 1));
+	begin_measure(&m, records);
 	foreach(cell, given)
 	{
 		SsotBlocking *rule = palloc(sizeof(SsotBlocking));
@@ -339,7 +360,7 @@ ssot_rules_given(const SsotRecords *records, List *given, List *others)
 		rule->nslots = ssot_rule_width(records, rule);
 		rules = lappend(rules, rule);
 	}
-	pfree(m.slots);
+	end_measure(&m);
 	foreach(cell, others)
 	{
 		bool		is_given = false;
