@@ -81,7 +81,6 @@ number_values(SsotRecords *records, int field)
 	int		   *old = SSOT_LARGE(int, values->nvalues);
 	int			next = 1;
 
-	values->count = SSOT_LARGE0(int, values->nvalues);
 	old[0] = 0;
 	for (int r = 0; r < records->n; r++)
 	{
@@ -105,49 +104,46 @@ number_values(SsotRecords *records, int field)
 }
 
 static void
-order_values(SsotRecords *records, int field)
+order_values(SsotRecords *records, int field, const SsotHome *home)
 {
 	SsotValues *values = &records->fields[field];
+	SsotValues	before = *values;
 	int			n = values->nvalues;
-	int		   *old = number_values(records, field);
-	char	   *bytes = SSOT_LARGE(char, (Size) values->offset[n] * MAXIMUM_ALIGNOF);
-	uint32	   *offset = SSOT_LARGE(uint32, n + 1);
-	uint64	   *hash = SSOT_LARGE(uint64, n);
+	int		   *old;
 
-	offset[0] = offset[1] = 0;
-	hash[0] = 0;
+	ssot_home_values(home, field, values, (Size) before.offset[n] * MAXIMUM_ALIGNOF);
+	old = number_values(records, field);
+	values->offset[0] = values->offset[1] = 0;
+	values->hash[0] = 0;
 	for (int id = 1; id < n; id++)
 	{
-		Size		size = values->offset[old[id] + 1] - values->offset[old[id]];
+		Size		size = before.offset[old[id] + 1] - before.offset[old[id]];
 
 		if ((id & 0xFFFF) == 0)
 			CHECK_FOR_INTERRUPTS();
 		if (id + 2 * AHEAD < n)
 		{
-			__builtin_prefetch(&values->offset[old[id + 2 * AHEAD]]);
-			__builtin_prefetch(&values->hash[old[id + 2 * AHEAD]]);
-			__builtin_prefetch(ssot_value(values, old[id + AHEAD]));
+			__builtin_prefetch(&before.offset[old[id + 2 * AHEAD]]);
+			__builtin_prefetch(&before.hash[old[id + 2 * AHEAD]]);
+			__builtin_prefetch(ssot_value(&before, old[id + AHEAD]));
 		}
-		memcpy(bytes + (Size) offset[id] * MAXIMUM_ALIGNOF, ssot_value(values, old[id]),
-			   size * MAXIMUM_ALIGNOF);
-		offset[id + 1] = offset[id] + size;
-		hash[id] = values->hash[old[id]];
+		memcpy(values->bytes + (Size) values->offset[id] * MAXIMUM_ALIGNOF,
+			   ssot_value(&before, old[id]), size * MAXIMUM_ALIGNOF);
+		values->offset[id + 1] = values->offset[id] + size;
+		values->hash[id] = before.hash[old[id]];
 	}
 	ssot_large_free(old);
-	ssot_large_free(values->bytes);
-	ssot_large_free(values->offset);
-	ssot_large_free(values->hash);
-	values->bytes = bytes;
-	values->offset = offset;
-	values->hash = hash;
+	ssot_large_free(before.bytes);
+	ssot_large_free(before.offset);
+	ssot_large_free(before.hash);
 }
 
 void
-ssot_records_arrange(SsotRecords *records)
+ssot_records_arrange(SsotRecords *records, const SsotHome *home)
 {
 	order_records(records);
 	for (int f = 0; f < records->nfields; f++)
-		order_values(records, f);
+		order_values(records, f, home);
 }
 
 /* ---- rarity -------------------------------------------------------------- */
@@ -265,9 +261,6 @@ collect_keys(KeyList *list, SsotValues *values, int field, MemoryContext context
 	list->keys = SSOT_LARGE(uint32, list->capacity);
 	list->classes = SSOT_LARGE(uint8, list->capacity);
 	list->first[0] = list->first[1] = 0;
-	for (int c = 0; c < kind->nclasses; c++)
-		if (is_sorted(kind, c))
-			values->by_record[c].sort = SSOT_LARGE0(uint64, values->nvalues);
 	for (int id = 1; id < values->nvalues; id++)
 	{
 		SsotValueKeys keys;
@@ -315,7 +308,7 @@ count_slots(const KeyList *list, SsotValues *values)
  * value each time.
  */
 static void
-spread_keys(const KeyList *list, SsotRecords *records, int field)
+spread_keys(const KeyList *list, SsotRecords *records, int field, const SsotHome *home)
 {
 	SsotValues *values = &records->fields[field];
 	const int  *ids = records->ids + field;
@@ -323,8 +316,7 @@ spread_keys(const KeyList *list, SsotRecords *records, int field)
 	count_slots(list, values);
 	for (int c = 0; c < values->kind->nclasses; c++)
 		if (values->by_record[c].nslots > 0)
-			values->by_record[c].keys =
-				SSOT_LARGE0(uint32, (Size) values->by_record[c].nslots * records->n);
+			ssot_home_keys(home, field, values, c, records->n);
 	for (int r = 0; r < records->n; r++)
 	{
 		int			id = ids[(Size) r * records->nfields];
@@ -352,13 +344,14 @@ spread_keys(const KeyList *list, SsotRecords *records, int field)
 
 void
 ssot_records_spread(SsotRecords *records, int field, int number, SsotTokenShares *known,
-					MemoryContext context)
+					const SsotHome *home, MemoryContext context)
 {
 	KeyList		list = {0};
 
 	weigh_values(&records->fields[field], records->n, known);
 	collect_keys(&list, &records->fields[field], number, context);
-	spread_keys(&list, records, field);
+	spread_keys(&list, records, field, home);
+	ssot_home_tokens(home, field, &records->fields[field]);
 	ssot_large_free(list.first);
 	ssot_large_free(list.keys);
 	ssot_large_free(list.classes);

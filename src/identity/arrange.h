@@ -5,13 +5,13 @@
 #ifndef SSOT_ARRANGE_H
 #define SSOT_ARRANGE_H
 
-#include "identity/encode.h"
+#include "identity/share.h"
 
 /*
  * Bring records into the order of their keys' hashes and values into that of
  * the first record that has them; count who has which value.
  */
-extern void ssot_records_arrange(SsotRecords *records);
+extern void ssot_records_arrange(SsotRecords *records, const SsotHome *home);
 
 /*
  * Count tokens ("known", if not NULL, tells how frequent they are), let values
@@ -19,6 +19,7 @@ extern void ssot_records_arrange(SsotRecords *records);
  * field's among all fields. "context" is reset.
  */
 extern void ssot_records_spread(SsotRecords *records, int field, int number,
-								SsotTokenShares *known, MemoryContext context);
+								SsotTokenShares *known, const SsotHome *home,
+								MemoryContext context);
 
 #endif							/* SSOT_ARRANGE_H */

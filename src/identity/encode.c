@@ -343,7 +343,8 @@ ssot_encoder_add(SsotEncoder *encoder, uint64 key_hash, uint64 groups,
 }
 
 SsotRecords *
-ssot_encoder_finish(SsotEncoder *encoder, SsotTokenShares *const *shares)
+ssot_encoder_finish(SsotEncoder *encoder, SsotTokenShares *const *shares,
+					const SsotHome *home)
 {
 	SsotRecords *records = encoder->records;
 
@@ -355,10 +356,10 @@ ssot_encoder_finish(SsotEncoder *encoder, SsotTokenShares *const *shares)
 		ssot_large_free(records->groups);
 		records->groups = NULL;
 	}
-	ssot_records_arrange(records);
+	ssot_records_arrange(records, home);
 	for (int f = 0; f < records->nfields; f++)
 		ssot_records_spread(records, f, encoder->number[f], shares == NULL ? NULL : shares[f],
-							encoder->value_context);
+							home, encoder->value_context);
 	MemoryContextDelete(encoder->value_context);
 	pfree(encoder->waiting);
 	pfree(encoder->new_texts);

@@ -77,9 +77,12 @@ extern void ssot_encoder_look_up(SsotEncoder *encoder);
 
 /*
  * After the last record. "shares": by field, how frequent tokens are, where that
- * is known from before; NULL, or NULL for a field: it is counted.
+ * is known from before; NULL, or NULL for a field: it is counted. "home" (share.h):
+ * where the fields are to live.
  */
-extern SsotRecords *ssot_encoder_finish(SsotEncoder *encoder, SsotTokenShares *const *shares);
+struct SsotHome;
+extern SsotRecords *ssot_encoder_finish(SsotEncoder *encoder, SsotTokenShares *const *shares,
+										const struct SsotHome *home);
 
 /* Give the keys of a class back. */
 extern void ssot_class_drop(SsotClassKeys *class);

@@ -2,9 +2,9 @@
  * identity/share.c
  *		Encoded records that the members of a team see all together.
  *
- * A member that has encoded a field moves its arrays into shared blocks: one for
- * what there is once per value, and one for the keys of each class, because most
- * of these are dropped when the rules are chosen. Another block holds the rows
+ * A member that encodes a field makes its arrays in shared blocks: one for what
+ * there is once per value, one for tokens, and one for the keys of each class,
+ * because most of these are dropped when the rules are chosen. Another block holds the rows
  * of values. Names of blocks and places in them are told to the other members,
  * because each process maps them where it likes.
  */
@@ -16,119 +16,108 @@
 
 #include "miscadmin.h"
 
-/* Copy in parts, so that a cancel is heeded. */
-static void *
-copy(char *block, Size start, void *array, Size size)
-{
-	const Size	part = 1 << 22;
-
-	for (Size done = 0; done < size; done += part)
-	{
-		CHECK_FOR_INTERRUPTS();
-		memcpy(block + start + done, (char *) array + done, Min(part, size - done));
-	}
-	return block + start;
-}
-
-static void *
-move(char *block, Size start, void *array, Size size)
-{
-	void	   *moved = copy(block, start, array, size);
-
-	ssot_large_free(array);
-	return moved;
-}
-
 /* ---- a field -------------------------------------------------------------- */
 
 /* Places for the arrays; returns the size of the block. */
 static Size
-lay_out(const SsotValues *values, SsotSharedField *shared)
+lay_out(const SsotValues *values, Size nbytes, SsotSharedField *shared)
 {
 	Size		end = 0;
 
+	memset(shared, 0, sizeof(*shared));
 	shared->nvalues = values->nvalues;
 	shared->ncut = values->ncut;
-	shared->has_shares = values->shares != NULL;
-	shared->bytes = ssot_place(&end, (Size) values->offset[values->nvalues] * MAXIMUM_ALIGNOF);
+	shared->bytes = ssot_place(&end, nbytes);
 	shared->offset = ssot_place(&end, sizeof(uint32) * (values->nvalues + 1));
 	shared->hash = ssot_place(&end, sizeof(uint64) * values->nvalues);
 	shared->count = ssot_place(&end, sizeof(int) * values->nvalues);
-	for (int c = 0; c < SSOT_MAX_CLASSES; c++)
-	{
-		shared->nslots[c] = values->by_record[c].nslots;
-		shared->sort[c] = values->by_record[c].sort == NULL ? 0 :
-			ssot_place(&end, sizeof(uint64) * values->nvalues);
-	}
-	if (shared->has_shares)
-	{
-		shared->tokens = ssot_token_table(values->shares);
-		shared->slots = ssot_place(&end, ssot_token_table_size(&shared->tokens));
-	}
+	for (int c = 0; c < values->kind->nclasses; c++)
+		if (values->kind->classes[c].use & SSOT_KEY_SORTED)
+			shared->sort[c] = ssot_place(&end, sizeof(uint64) * values->nvalues);
 	return end;
 }
 
-static Size
-keys_size(const SsotClassKeys *class, int nrecords)
+static void
+point_values(SsotValues *values, const SsotSharedField *shared, char *block)
 {
-	return sizeof(uint32) * class->nslots * Max(nrecords, 1);
-}
-
-void
-ssot_field_share(SsotSegments *segments, SsotValues *values, int nrecords, SsotSharedField *shared)
-{
-	char	   *block;
-
-	memset(shared, 0, sizeof(*shared));
-	block = ssot_segment_address(ssot_segment_create(segments, lay_out(values, shared),
-													 &shared->values));
-	for (int c = 0; c < SSOT_MAX_CLASSES; c++)
-	{
-		SsotClassKeys *class = &values->by_record[c];
-
-		if (class->sort != NULL)
-			class->sort = move(block, shared->sort[c], class->sort,
-							   sizeof(uint64) * values->nvalues);
-		if (class->nslots == 0)
-			continue;
-		class->segment = ssot_segment_create(segments, keys_size(class, nrecords), &shared->keys[c]);
-		class->keys = move(ssot_segment_address(class->segment), 0, class->keys,
-						   keys_size(class, nrecords));
-	}
-	values->bytes = move(block, shared->bytes, values->bytes,
-						 (Size) values->offset[values->nvalues] * MAXIMUM_ALIGNOF);
-	values->offset = move(block, shared->offset, values->offset,
-						  sizeof(uint32) * (values->nvalues + 1));
-	values->hash = move(block, shared->hash, values->hash, sizeof(uint64) * values->nvalues);
-	values->count = move(block, shared->count, values->count, sizeof(int) * values->nvalues);
-	if (shared->has_shares)
-	{
-		SsotTokenTable tokens = shared->tokens;
-
-		tokens.slots = (values->shares_known ? copy : move) (block, shared->slots, tokens.slots,
-															 ssot_token_table_size(&tokens));
-		values->shares = ssot_token_shares_of(&tokens);
-	}
-}
-
-void
-ssot_field_attach(SsotSegments *segments, const SsotSharedField *shared, SsotValues *values)
-{
-	char	   *block = ssot_segment_address(ssot_segment_attach(segments, &shared->values));
-
-	values->nvalues = shared->nvalues;
-	values->ncut = shared->ncut;
 	values->bytes = block + shared->bytes;
 	values->offset = ssot_at(block, shared->offset);
 	values->hash = ssot_at(block, shared->hash);
 	values->count = ssot_at(block, shared->count);
 	for (int c = 0; c < SSOT_MAX_CLASSES; c++)
+		if (shared->sort[c] != 0)
+			values->by_record[c].sort = ssot_at(block, shared->sort[c]);
+}
+
+void
+ssot_home_values(const SsotHome *home, int field, SsotValues *values, Size nbytes)
+{
+	SsotSharedField alone = {.nvalues = 0};
+	SsotSharedField *shared = home->segments == NULL ? &alone : &home->fields[field];
+	Size		size = lay_out(values, nbytes, shared);
+
+	if (home->segments != NULL)
+	{
+		point_values(values, shared,
+					 ssot_segment_address(ssot_segment_create(home->segments, size, &shared->values)));
+		return;
+	}
+	point_values(values, shared, SSOT_LARGE(char, size));
+
+	/* count and sort keys come last */
+	memset(values->count, 0, size - shared->count);
+}
+
+void
+ssot_home_keys(const SsotHome *home, int field, SsotValues *values, int class, int nrecords)
+{
+	SsotClassKeys *keys = &values->by_record[class];
+	Size		n = (Size) keys->nslots * Max(nrecords, 1);
+
+	if (home->segments == NULL)
+	{
+		keys->keys = SSOT_LARGE0(uint32, n);
+		return;
+	}
+	home->fields[field].nslots[class] = keys->nslots;
+	keys->segment = ssot_segment_create(home->segments, sizeof(uint32) * n,
+										&home->fields[field].keys[class]);
+	keys->keys = ssot_segment_address(keys->segment);
+}
+
+void
+ssot_home_tokens(const SsotHome *home, int field, SsotValues *values)
+{
+	SsotSharedField *shared;
+	SsotTokenTable tokens;
+	void	   *slots;
+
+	if (home->segments == NULL || values->shares == NULL)
+		return;
+	shared = &home->fields[field];
+	shared->has_shares = true;
+	shared->tokens = tokens = ssot_token_table(values->shares);
+	slots = ssot_segment_address(ssot_segment_create(home->segments, ssot_token_table_size(&tokens),
+													 &shared->slots));
+	memcpy(slots, tokens.slots, ssot_token_table_size(&tokens));
+	if (!values->shares_known)
+		ssot_large_free(tokens.slots);
+	tokens.slots = slots;
+	values->shares = ssot_token_shares_of(&tokens);
+}
+
+void
+ssot_field_attach(SsotSegments *segments, const SsotSharedField *shared, SsotValues *values)
+{
+	values->nvalues = shared->nvalues;
+	values->ncut = shared->ncut;
+	point_values(values, shared,
+				 ssot_segment_address(ssot_segment_attach(segments, &shared->values)));
+	for (int c = 0; c < SSOT_MAX_CLASSES; c++)
 	{
 		SsotClassKeys *class = &values->by_record[c];
 
 		class->nslots = shared->nslots[c];
-		if (shared->sort[c] != 0)
-			class->sort = ssot_at(block, shared->sort[c]);
 		if (class->nslots == 0)
 			continue;
 		class->segment = ssot_segment_attach(segments, &shared->keys[c]);
@@ -138,7 +127,7 @@ ssot_field_attach(SsotSegments *segments, const SsotSharedField *shared, SsotVal
 	{
 		SsotTokenTable tokens = shared->tokens;
 
-		tokens.slots = block + shared->slots;
+		tokens.slots = ssot_segment_address(ssot_segment_attach(segments, &shared->slots));
 		values->shares = ssot_token_shares_of(&tokens);
 	}
 }

@@ -19,18 +19,34 @@ typedef struct SsotSharedField
 	Size		offset;
 	Size		hash;
 	Size		count;
-	Size		slots;			/* of the tokens */
 	Size		sort[SSOT_MAX_CLASSES]; /* 0: not a sorted class */
-	bool		has_shares;
-	SsotTokenTable tokens;
 	int			nslots[SSOT_MAX_CLASSES];
 	SsotSegmentName keys[SSOT_MAX_CLASSES]; /* where nslots > 0 */
+	bool		has_shares;
+	SsotTokenTable tokens;
+	SsotSegmentName slots;		/* of the tokens */
 } SsotSharedField;
 
-/* Move the arrays of a field into shared blocks of a team; "values" points there
- * then. */
-extern void ssot_field_share(SsotSegments *segments, SsotValues *values, int nrecords,
-							 SsotSharedField *shared);
+/* Where encoded fields are to live: in blocks of a team, or in this process. */
+typedef struct SsotHome
+{
+	SsotSegments *segments;		/* NULL: in this process */
+	SsotSharedField *fields;	/* by field; filled in */
+} SsotHome;
+
+/*
+ * Arrays for the values of a field whose prepared forms have "nbytes" bytes: bytes,
+ * offset, hash, and, filled with zeros, count and those of sorted classes. What
+ * "values" pointed at before is the caller's.
+ */
+extern void ssot_home_values(const SsotHome *home, int field, SsotValues *values, Size nbytes);
+
+/* The keys of a class, of which nslots is set; filled with zeros. */
+extern void ssot_home_keys(const SsotHome *home, int field, SsotValues *values, int class,
+						   int nrecords);
+
+/* Its tokens, when they are counted. */
+extern void ssot_home_tokens(const SsotHome *home, int field, SsotValues *values);
 
 /* Let "values", of which kind and name are set, point at these. */
 extern void ssot_field_attach(SsotSegments *segments, const SsotSharedField *shared,

@@ -321,7 +321,8 @@ place_ids(int *all, int nfields, int field, const int *ids, int width, int from,
 
 /* The leader's fields at their places among all, in blocks that the workers see. */
 static SsotRecords *
-spread_fields(SsotTeam *team, SsotRecords *own, SsotSharedRecords *shared)
+spread_fields(SsotTeam *team, SsotRecords *own, const SsotSharedField *fields,
+			  SsotSharedRecords *shared)
 {
 	SsotRecords *records = palloc0(sizeof(SsotRecords));
 	int			from = 0;
@@ -341,8 +342,8 @@ spread_fields(SsotTeam *team, SsotRecords *own, SsotSharedRecords *shared)
 		if (team->task.member[f] == 0)
 		{
 			place_ids(records->ids, team->nfields, f, own->ids, own->nfields, from, own->n);
-			records->fields[f] = own->fields[from++];
-			ssot_field_share(&team->segments, &records->fields[f], own->n, &shared->fields[f]);
+			records->fields[f] = own->fields[from];
+			shared->fields[f] = fields[from++];
 		}
 	ssot_large_free(own->ids);
 	return records;
@@ -355,21 +356,24 @@ take_fields(SsotTeam *team, int worker, SsotRecords *records, SsotSharedRecords 
 	int			from = 0;
 	Size		size;
 	int		   *ids;
+	SsotSharedField *fields;
 
 	for (int f = 0; f < team->nfields; f++)
 		width += team->task.member[f] == worker + 1;
 	size = (Size) records->n * width;
 	ids = SSOT_LARGE(int, size);
 	ssot_queue_take(team->from[worker], ids, sizeof(int) * size);
+	fields = palloc(sizeof(SsotSharedField) * Max(width, 1));
+	ssot_queue_take(team->from[worker], fields, sizeof(SsotSharedField) * width);
 	for (int f = 0; f < team->nfields; f++)
 		if (team->task.member[f] == worker + 1)
 		{
 			SsotValues *values = &records->fields[f];
 
+			shared->fields[f] = fields[from];
 			place_ids(records->ids, team->nfields, f, ids, width, from++, records->n);
 			values->kind = team->kinds[f];
 			values->name = team->names[f];
-			ssot_queue_take(team->from[worker], &shared->fields[f], sizeof(SsotSharedField));
 			ssot_field_attach(&team->segments, &shared->fields[f], values);
 		}
 	ssot_large_free(ids);
@@ -401,16 +405,19 @@ ssot_team_encoded(SsotTeam *team)
 {
 	SsotRecords *records;
 	SsotSharedRecords *shared;
+	SsotHome	home = {NULL, NULL};
 
 	pass_on(team);
 	for (int i = 0; i < team->nworkers; i++)
 		if (has_fields(team, i))
 			ssot_team_tell(team->to[i], SSOT_TEAM_FINISH);
-	records = ssot_encoder_finish(team->encoder, team->shares);
 	if (team->nworkers == 0)
-		return records;
+		return ssot_encoder_finish(team->encoder, team->shares, &home);
+	home.segments = &team->segments;
+	home.fields = palloc0(sizeof(SsotSharedField) * Max(team->nfields, 1));
 	shared = palloc0(sizeof(SsotSharedRecords));
-	records = spread_fields(team, records, shared);
+	records = spread_fields(team, ssot_encoder_finish(team->encoder, team->shares, &home),
+							home.fields, shared);
 	for (int i = 0; i < team->nworkers; i++)
 		if (has_fields(team, i))
 			take_fields(team, i, records, shared);

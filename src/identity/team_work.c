@@ -163,21 +163,18 @@ take_rows(Worker *worker, const SsotTeamMessage *message)
 static void
 share_fields(Worker *worker)
 {
-	SsotRecords *records = ssot_encoder_finish(worker->encoder, NULL);
+	SsotSharedField *fields = palloc0(sizeof(SsotSharedField) * worker->nfields);
+	SsotHome	home = {&worker->segments, fields};
 	MemoryContext old = MemoryContextSwitchTo(worker->own);
+	SsotRecords *records = ssot_encoder_finish(worker->encoder, NULL, &home);
 
+	MemoryContextSwitchTo(old);
 	ssot_queue_put(worker->out, records->ids, sizeof(int) * (Size) records->n * records->nfields);
+	ssot_queue_put(worker->out, fields, sizeof(SsotSharedField) * records->nfields);
 	ssot_large_free(records->ids);
 	ssot_large_free(records->key_hash);
 	ssot_large_free(records->arrival);
-	for (int f = 0; f < records->nfields; f++)
-	{
-		SsotSharedField shared;
-
-		ssot_field_share(&worker->segments, &records->fields[f], records->n, &shared);
-		ssot_queue_put(worker->out, &shared, sizeof(shared));
-	}
-	MemoryContextSwitchTo(old);
+	pfree(fields);
 }
 
 static void
