@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # matching: people and companies made by gen_matching.py, of whom a quarter are
 # there again with errors: ssot.match, from the table to all of its rows with their
-# clusters, which are counted. The yardstick is a scan that reads the same columns. Accuracy is that of all pairs inside
-# clusters against truth; blocking recall is the share of true pairs that were
-# compared. Memory is the peak of the backend, shared buffers that it touched
-# included.
+# clusters, which are counted. The yardstick is a scan that reads the same columns.
+# Accuracy is that of all pairs inside clusters against truth; blocking recall is
+# the share of true pairs that were compared. Memory is the peak of the backend,
+# with the shared buffers and the temporary files that it has looked at.
 #
 #   SIZES="100000 1000000"   SEED=7   REPEAT=3
 set -euo pipefail
