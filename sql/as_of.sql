@@ -92,6 +92,8 @@ END $$;
 SELECT asof.try($$SELECT * FROM asof.item_at('2001-02-03 04:05:06+00')$$);
 SELECT asof.try($$SELECT * FROM asof.item_at('-infinity')$$);
 SELECT asof.try($$SELECT count(*) FROM asof.item_at('2001-02-03') WHERE item_id = 77$$);
+SELECT asof.try($$SELECT * FROM asof.item_at('2001-02-03') LIMIT 1$$);
+SELECT asof.try($$SELECT EXISTS (SELECT FROM asof.item_at('2001-02-03'))$$);
 SET ssot.as_of = '2001-02-03 04:05:06+00';
 SELECT asof.try('SELECT * FROM asof_as_of.item');
 RESET ssot.as_of;

@@ -105,12 +105,12 @@ add_name(List *names, const char *name)
 /*
  * Columns of an entity at the time in the setting ssot.as_of. Not by way of the
  * entity's as-of view: that is made anew when a column of the entity changes, and
- * then nothing may depend on it.
+ * then nothing may depend on it. As in that view, the table is locked first.
  *
- * (SELECT h.deal_id, ... FROM golden_ssot.deal_history AS h
- *   WHERE h.valid_from <= <time> AND h.valid_to > <time> AND <the time can be read>
+ * (SELECT g.deal_id, ... FROM golden.deal AS g WHERE g.valid_from <= <time>
  *  UNION ALL
- *  SELECT g.deal_id, ... FROM golden.deal AS g WHERE g.valid_from <= <time>)
+ *  SELECT h.deal_id, ... FROM golden_ssot.deal_history AS h
+ *   WHERE h.valid_from <= <time> AND h.valid_to > <time> AND <the time can be read>)
  */
 static char *
 past_relation(const SsotEntity *entity, List *names)
@@ -128,13 +128,13 @@ past_relation(const SsotEntity *entity, List *names)
 		ssot_sql_append(&old, "%sh.%I", old.len > 0 ? ", " : "", (const char *) lfirst(cell));
 		ssot_sql_append(&now, "%sg.%I", now.len > 0 ? ", " : "", (const char *) lfirst(cell));
 	}
-	return ssot_sql("(SELECT %s\n  FROM %T AS h\n"
+	return ssot_sql("(SELECT %s\n  FROM %T AS g\n"
+					"  WHERE g.valid_from OPERATOR(pg_catalog.<=) %s\n"
+					"  UNION ALL\n  SELECT %s\n  FROM %T AS h\n"
 					"  WHERE h.valid_from OPERATOR(pg_catalog.<=) %s AND h.valid_to OPERATOR(pg_catalog.>) %s\n"
-					"    AND (SELECT ssot.check_as_of(%L::pg_catalog.text, %s))\n"
-					"  UNION ALL\n  SELECT %s\n  FROM %T AS g\n"
-					"  WHERE g.valid_from OPERATOR(pg_catalog.<=) %s)",
-					old.data, entity->history_table, time, time, entity->name, time,
-					now.data, entity->name, time);
+					"    AND (SELECT ssot.check_as_of(%L::pg_catalog.text, %s)))",
+					now.data, entity->name, time,
+					old.data, entity->history_table, time, time, entity->name, time);
 }
 
 /* A golden relation as the reading wants it. */

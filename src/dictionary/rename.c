@@ -290,7 +290,7 @@ lock_schema(const char *schema)
 		Oid			relid = ssot_relation_oid((const char *) lfirst(cell));
 
 		if (OidIsValid(relid))
-			LockRelationOid(relid, AccessExclusiveLock);
+			ssot_lock_with_view(relid, (const char *) lfirst(cell));
 	}
 }
 

@@ -349,36 +349,41 @@ all_columns(TupleDesc desc, const char *prefix)
 /*
  * What was believed at a time:
  *
+ * SELECT g.customer_id, ...
+ * FROM golden.customer AS g
+ * WHERE g.valid_from OPERATOR(pg_catalog.<=) <time>
+ * UNION ALL
  * SELECT h.customer_id, ...
  * FROM golden_ssot.customer_history AS h
  * WHERE h.valid_from OPERATOR(pg_catalog.<=) <time>
  *   AND h.valid_to OPERATOR(pg_catalog.>) <time>
  *   AND (SELECT ssot.check_as_of('golden.customer'::pg_catalog.text, <time>))
- * UNION ALL
- * SELECT g.customer_id, ...
- * FROM golden.customer AS g
- * WHERE g.valid_from OPERATOR(pg_catalog.<=) <time>
+ *
+ * The table comes first because a reader locks in the order of the text, and the
+ * user's DDL has the table before it follows with the history: the other way
+ * round the two would wait for each other.
  *
  * The check is a one-time filter: it runs before the first row of its branch,
  * whatever else is asked, and costs that branch a plan node through which each
- * row passes. So it stands beside the few rows of history, and these come
- * first, so that no LIMIT is satisfied before it has run.
+ * row passes. So it stands beside the few rows of history. No LIMIT is satisfied
+ * without it where it would fail: no golden record is older than the history, so
+ * the table has no row for such a time, nor for NULL.
  */
 static char *
 as_of_query(const SsotEntity *entity, TupleDesc desc, const char *time)
 {
 	return ssot_sql("SELECT %s\n"
+					"FROM %T AS g\n"
+					"WHERE g.valid_from OPERATOR(pg_catalog.<=) %s\n"
+					"UNION ALL\n"
+					"SELECT %s\n"
 					"FROM %T AS h\n"
 					"WHERE h.valid_from OPERATOR(pg_catalog.<=) %s\n"
 					"  AND h.valid_to OPERATOR(pg_catalog.>) %s\n"
-					"  AND (SELECT ssot.check_as_of(%L::pg_catalog.text, %s))\n"
-					"UNION ALL\n"
-					"SELECT %s\n"
-					"FROM %T AS g\n"
-					"WHERE g.valid_from OPERATOR(pg_catalog.<=) %s",
+					"  AND (SELECT ssot.check_as_of(%L::pg_catalog.text, %s))",
+					all_columns(desc, "g."), entity->name, time,
 					all_columns(desc, "h."), entity->history_table, time, time,
-					entity->name, time,
-					all_columns(desc, "g."), entity->name, time);
+					entity->name, time);
 }
 
 char *

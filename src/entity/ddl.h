@@ -68,6 +68,13 @@ extern void ssot_step_aside(const SsotEntity *entity, const char *table, const c
  * the table was "renamed". */
 extern void ssot_follow_as_of(const SsotEntity *entity, bool renamed);
 
+/*
+ * Lock the table of the entity and its as-of view, if there is one, in ACCESS
+ * EXCLUSIVE mode until the transaction ends. To be called before the table is
+ * locked for DDL that replaces, renames or drops the view.
+ */
+extern void ssot_lock_with_view(Oid relid, const char *entity_name);
+
 /* Let the as-of view depend on no column, until ssot_follow_columns. */
 extern void ssot_release_view(const SsotEntity *entity);
 

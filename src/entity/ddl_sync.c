@@ -20,9 +20,10 @@
  * and data, and drops them before tables; so a restore, with --clean too, meets
  * nobody here, and what it has restored is in step already.
  *
- * Locks: the canonical table is locked by the user's command in ACCESS EXCLUSIVE
- * mode before the clock is taken. Whoever holds the clock of an entity holds a
- * lock on its table too, so the two do not wait for each other.
+ * Locks: the canonical table is locked in ACCESS EXCLUSIVE mode before the clock is
+ * taken. Whoever holds the clock of an entity holds a lock on its table too, so
+ * the two do not wait for each other. Where the as-of view will follow, it is
+ * locked with the table at ddl_command_start, before the user's command does.
  *
  * Not seen: what is done while event triggers are disabled. Missing columns are
  * caught up with at the next ALTER TABLE of the entity; a rename is not
@@ -224,8 +225,43 @@ columns_dropped(const SsotEntity *entity, const AlterTableStmt *stmt, bool *rety
 }
 
 /*
- * Whoever may not alter the table is left to ALTER TABLE, which says so.
+ * Lock the table, if it is an entity's, with its as-of view: the command at hand
+ * changes both. Whoever may not alter the table is left to the command, which
+ * says so.
  */
+static bool
+lock_entity(Oid relid)
+{
+	char	   *registered = registered_name(relid);
+
+	if (registered == NULL || !has_privs_of_role(GetUserId(), ssot_relation_owner(relid)))
+		return false;
+	ssot_lock_with_view(relid, registered);
+	return true;
+}
+
+/* Does the as-of view follow what the command does? */
+static bool
+changes_view(const AlterTableStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->cmds)
+	{
+		switch (((AlterTableCmd *) lfirst(lc))->subtype)
+		{
+			case AT_AddColumn:
+			case AT_DropColumn:
+			case AT_AlterColumnType:
+			case AT_ChangeOwner:
+				return true;
+			default:
+				break;
+		}
+	}
+	return false;
+}
+
 static void
 alter_begins(const AlterTableStmt *stmt)
 {
@@ -234,19 +270,9 @@ alter_begins(const AlterTableStmt *stmt)
 	List	   *columns;
 	bool		retyped = false;
 	bool		id_retyped = false;
-	ListCell   *lc;
 
-	foreach(lc, stmt->cmds)
-	{
-		AlterTableType type = ((AlterTableCmd *) lfirst(lc))->subtype;
-
-		if (type == AT_DropColumn || type == AT_AlterColumnType)
-			break;
-	}
-	if (lc == NULL || registered_name(relid) == NULL ||
-		!has_privs_of_role(GetUserId(), ssot_relation_owner(relid)))
+	if (!changes_view(stmt) || !lock_entity(relid))
 		return;
-	LockRelationOid(relid, AccessExclusiveLock);
 	entity = ssot_entity_load(relid, true);
 	if (entity == NULL)
 		return;
@@ -257,6 +283,22 @@ alter_begins(const AlterTableStmt *stmt)
 		ssot_release_view(entity);
 	if (id_retyped)
 		ssot_release_policies(entity);
+}
+
+/* A column, the table, or its schema; schemas that are renamed are the hook's. */
+static void
+rename_begins(Node *command)
+{
+	RangeVar   *relation = NULL;
+
+	if (IsA(command, AlterObjectSchemaStmt))
+		relation = ((AlterObjectSchemaStmt *) command)->relation;
+	else if (((RenameStmt *) command)->renameType == OBJECT_TABLE ||
+			 ((RenameStmt *) command)->renameType == OBJECT_COLUMN)
+		relation = ((RenameStmt *) command)->relation;
+	if (relation != NULL)
+		(void) lock_entity(RangeVarGetRelid(relation, NoLock, true));
+	ssot_ddl_hooks.before_rename(command);
 }
 
 static void
@@ -297,7 +339,7 @@ command_begins(Node *command)
 	else if (IsA(command, DropStmt) && ((DropStmt *) command)->removeType == OBJECT_TABLE)
 		drop_begins((DropStmt *) command);
 	else if (IsA(command, RenameStmt) || IsA(command, AlterObjectSchemaStmt))
-		ssot_ddl_hooks.before_rename(command);
+		rename_begins(command);
 }
 
 Datum

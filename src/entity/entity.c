@@ -593,7 +593,8 @@ ssot_unregister_entity(PG_FUNCTION_ARGS)
 
 	/* no weaker lock first: two who both have that would both wait for more */
 	ssot_require_ownership(relid);
-	rel = relation_open(relid, AccessExclusiveLock);
+	ssot_lock_with_view(relid, ssot_entity_name(relid));
+	rel = relation_open(relid, NoLock);
 	entity = describe(rel, InvalidAttrNumber);
 	name = CStringGetTextDatum(entity->name);
 	relation_close(rel, NoLock);

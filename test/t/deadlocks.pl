@@ -1,8 +1,8 @@
 # Nobody deadlocks: eight sessions do everything at once that takes more than one
 # lock (merges that cross, runs of the referring entity and of all, corrections,
-# pins, declarations, grants, the user's DDL), each in one statement. Whoever
-# comes second waits; a deadlock, or an error that nobody has expected, fails the
-# test. At the end all is as it must be.
+# pins, declarations, grants, the user's DDL, reading the past), each in one
+# statement. Whoever comes second waits; a deadlock, or an error that nobody has
+# expected, fails the test. At the end all is as it must be.
 #
 # SSOT_SECONDS=60 tries longer than the default.
 use strict;
@@ -46,7 +46,7 @@ $node->safe_psql('postgres', q{
 $node->safe_psql('postgres', q{CALL ssot.reconcile_all()});
 $node->safe_psql('postgres', q{CALL ssot.reconcile_all()});
 $node->safe_psql('postgres', q{INSERT INTO note SELECT customer_id, customer_id FROM customer;
-	CREATE TABLE outcome (what text, state text, message text);
+	CREATE TABLE outcome (what text, state text, message text, detail text);
 	CREATE FUNCTION any_record() RETURNS text[] LANGUAGE plpgsql AS $$
 	DECLARE r text[];
 	BEGIN
@@ -104,7 +104,9 @@ my %does = (
 		THEN 'ALTER TABLE visit DROP COLUMN extra' ELSE 'ALTER TABLE visit ADD COLUMN extra text' END; END $do$}, '42701 42703' ],
 	'type' => [ 1, q{ALTER TABLE visit ALTER COLUMN subject TYPE text}, '' ],
 	# the function's text may be older than the table when columns come and go
-	'the past' => [ 1, q{SELECT count(*) FROM customer_at(ssot.stable_until('customer'))}, '42703 42P13' ],
+	'the past' => [ 2, q{SELECT count(*) FROM customer_at(ssot.stable_until('customer'))}, '42703 42P13' ],
+	'the past in its view' => [ 2, q{SELECT count(*) FROM public_as_of.customer}, '' ],
+	'visits now and then' => [ 1, q{SELECT count(*) FROM visit AS v JOIN public_as_of.visit AS w USING (visit_id)}, '' ],
 	'drift' => [ 1, q{SELECT count(*) FROM ssot.drift('customer')}, '' ],
 	'lineage' => [ 1, "SELECT count(*) FROM ssot.lineage('customer', $id)", 'P0002 02000' ],
 	'verification' => [ 1, q{SELECT ssot.verify_drift('visit')}, '' ]);
@@ -116,9 +118,9 @@ for my $name (sort keys %does)
 	my ($weight, $sql) = @{ $does{$name} };
 	(my $file = $name) =~ s/ /_/g;
 	$file = "$PostgreSQL::Test::Utils::tmp_check/$file.sql";
-	PostgreSQL::Test::Utils::append_to_file($file, "DO \$outer\$ DECLARE m text; s text; BEGIN EXECUTE \$q\$$sql\$q\$;\n"
-		  . "EXCEPTION WHEN OTHERS THEN GET STACKED DIAGNOSTICS s = RETURNED_SQLSTATE, m = MESSAGE_TEXT;\n"
-		  . "INSERT INTO outcome VALUES ('$name', s, m); END \$outer\$;\n");
+	PostgreSQL::Test::Utils::append_to_file($file, "DO \$outer\$ DECLARE m text; s text; d text; BEGIN EXECUTE \$q\$$sql\$q\$;\n"
+		  . "EXCEPTION WHEN OTHERS THEN GET STACKED DIAGNOSTICS s = RETURNED_SQLSTATE, m = MESSAGE_TEXT, d = PG_EXCEPTION_DETAIL;\n"
+		  . "INSERT INTO outcome VALUES ('$name', s, m, d); END \$outer\$;\n");
 	push @options, '-f', "$file\@$weight";
 }
 # reconcile_all commits and cannot be caught; it keeps its failures
@@ -137,7 +139,10 @@ for my $isolation ('read committed', 'repeatable read', 'serializable')
 	my ($done) = $out =~ /number of transactions actually processed: (\d+)/;
 	cmp_ok($done // 0, '>', 50, "$isolation: they did much");
 	note("$done statements");
-	is($node->safe_psql('postgres', q{SELECT DISTINCT what || ': ' || message FROM outcome WHERE state = '40P01'}), '', "$isolation: nobody deadlocked");
+	is($node->safe_psql('postgres', q{SELECT DISTINCT what || ': ' || message FROM outcome WHERE state = '40P01'}), '', "$isolation: nobody deadlocked")
+	  or diag($node->safe_psql('postgres', q{SELECT DISTINCT what || E':\n' || detail FROM outcome WHERE state = '40P01';
+		SELECT 'relation ' || c.oid || ': ' || c.oid::regclass FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+		WHERE n.nspname IN ('public', 'public_ssot', 'public_as_of', 'ssot') AND c.relkind IN ('r', 'v') ORDER BY c.oid}));
 	my @unexpected;
 	for my $line (split /\n/, $node->safe_psql('postgres', q{SELECT what || '|' || state || '|' || min(message) || '|' || count(*) FROM outcome GROUP BY what, state ORDER BY 1}))
 	{
