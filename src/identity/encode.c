@@ -357,6 +357,7 @@ ssot_encoder_finish(SsotEncoder *encoder, SsotTokenShares *const *shares,
 		records->groups = NULL;
 	}
 	ssot_records_arrange(records, home);
+	ssot_large_trim();			/* what the dictionaries have left */
 	for (int f = 0; f < records->nfields; f++)
 		ssot_records_spread(records, f, encoder->number[f], shares == NULL ? NULL : shares[f],
 							home, encoder->value_context);

@@ -35,8 +35,9 @@
 /* From this size on an array is a mapping. */
 #define LEAST_MAPPED	((Size) 512 * 1024)
 
-/* So much of what is freed is kept for the next array. */
-#define MOST_SPARE		((Size) 64 * 1024 * 1024)
+/* So much of what is freed is kept for the next arrays. */
+#define MOST_MEMORY		((Size) 64 * 1024 * 1024)
+#define MOST_FILES		((Size) 96 * 1024 * 1024)
 
 /* Two of these are worth asking for large pages. */
 #define LARGE_PAGE		((Size) 2 * 1024 * 1024)
@@ -47,8 +48,8 @@ typedef struct Mapping
 	char	   *address;		/* NULL: given back */
 	Size		size;
 	bool		in_file;
-	bool		is_spare;
-	dlist_node	node;			/* among the spare ones */
+	struct Spares *spare_in;	/* NULL: in use */
+	dlist_node	node;
 } Mapping;
 
 /* Stands before each array; as long as a cache line, so that these stay whole. */
@@ -67,12 +68,21 @@ static Size in_memory;			/* bytes of this process */
 static Size in_files;
 
 /*
- * Freed plain memory that waits for the next array of about its size: the system
- * would fill other pages with zeros for that, which takes longer than anything
- * else that it does for matching.
+ * What is freed waits for the next array of about its size: the system would fill
+ * other pages with zeros for that, and show each of them to the process for the first
+ * time, which is a tenth of matching.
  */
-static dlist_head spares = DLIST_STATIC_INIT(spares);
-static Size in_spares;
+typedef struct Spares
+{
+	dlist_head	list;			/* of Mapping, the oldest first */
+	Size		size;
+	Size		most;
+} Spares;
+
+static Spares spare_memory = {DLIST_STATIC_INIT(spare_memory.list), 0, MOST_MEMORY};
+static Spares spare_files = {DLIST_STATIC_INIT(spare_files.list), 0, MOST_FILES};
+
+static void trim(Spares *spares, Size size);
 
 void
 ssot_large_share(int processes)
@@ -90,7 +100,7 @@ bool
 ssot_large_take(Size size)
 {
 	if (!is_room_for(size))
-		ssot_large_trim();
+		trim(&spare_memory, 0);
 	if (!is_room_for(size))
 		return false;
 	in_memory += size;
@@ -106,11 +116,11 @@ ssot_large_give_back(Size size)
 /* ---- mappings ------------------------------------------------------------- */
 
 static void
-forget_spare(Mapping *mapping)
+take_from_spares(Mapping *mapping)
 {
 	dlist_delete(&mapping->node);
-	mapping->is_spare = false;
-	in_spares -= mapping->size;
+	mapping->spare_in->size -= mapping->size;
+	mapping->spare_in = NULL;
 }
 
 static void
@@ -120,8 +130,8 @@ unmap(void *arg)
 
 	if (mapping->address == NULL)
 		return;
-	if (mapping->is_spare)
-		forget_spare(mapping);
+	if (mapping->spare_in != NULL)
+		take_from_spares(mapping);
 	(void) munmap(mapping->address, mapping->size);
 	if (mapping->in_file)
 		in_files -= mapping->size;
@@ -130,37 +140,46 @@ unmap(void *arg)
 	mapping->address = NULL;
 }
 
+/* Give spare mappings back until at most "size" bytes are left. */
+static void
+trim(Spares *spares, Size size)
+{
+	while (spares->size > size)
+		unmap(dlist_head_element(Mapping, node, &spares->list));
+}
+
 void
 ssot_large_trim(void)
 {
-	while (!dlist_is_empty(&spares))
-		unmap(dlist_head_element(Mapping, node, &spares));
+	trim(&spare_memory, 0);
+	trim(&spare_files, 0);
 }
 
 /* Keep a mapping for later, if it is not too much. */
 static void
 make_spare(Mapping *mapping)
 {
-	while (in_spares + mapping->size > MOST_SPARE && !dlist_is_empty(&spares))
-		unmap(dlist_head_element(Mapping, node, &spares));
-	if (mapping->size > MOST_SPARE)
+	Spares	   *spares = mapping->in_file ? &spare_files : &spare_memory;
+
+	if (mapping->size > spares->most)
 	{
 		unmap(mapping);
 		return;
 	}
-	mapping->is_spare = true;
-	in_spares += mapping->size;
-	dlist_push_tail(&spares, &mapping->node);
+	trim(spares, spares->most - mapping->size);
+	mapping->spare_in = spares;
+	spares->size += mapping->size;
+	dlist_push_tail(&spares->list, &mapping->node);
 }
 
 /* Take over the smallest spare mapping that is long enough and not far too long. */
 static bool
-reuse_spare(Mapping *mapping, Size size)
+reuse_spare(Mapping *mapping, Spares *spares, Size size)
 {
 	Mapping    *best = NULL;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &spares)
+	dlist_foreach(iter, &spares->list)
 	{
 		Mapping    *spare = dlist_container(Mapping, node, iter.cur);
 
@@ -170,9 +189,10 @@ reuse_spare(Mapping *mapping, Size size)
 	}
 	if (best == NULL)
 		return false;
-	forget_spare(best);
+	take_from_spares(best);
 	mapping->address = best->address;
 	mapping->size = best->size;
+	mapping->in_file = best->in_file;
 	best->address = NULL;
 	return true;
 }
@@ -208,6 +228,8 @@ ssot_large_fill_file(int file, Size size)
 static void
 check_temp_file_limit(Size size)
 {
+	if (temp_file_limit >= 0 && in_files + size > (Size) temp_file_limit * 1024)
+		trim(&spare_files, 0);
 	if (temp_file_limit >= 0 && in_files + size > (Size) temp_file_limit * 1024)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
@@ -279,7 +301,7 @@ allocate_mapped(Size size, bool zero)
 	Size		whole = TYPEALIGN(sysconf(_SC_PAGESIZE), size + sizeof(Head));
 	Head	   *head;
 
-	if (!reuse_spare(mapping, whole))
+	if (!reuse_spare(mapping, &spare_memory, whole) && !reuse_spare(mapping, &spare_files, whole))
 	{
 		map(mapping, whole);
 		zero = false;
@@ -317,10 +339,8 @@ ssot_large_free(void *memory)
 
 	if (head->of.mapping == NULL)
 		pfree(head);
-	else if (head->of.mapping->in_file)
-		unmap(head->of.mapping);	/* its callback will find nothing to do */
 	else
-		make_spare(head->of.mapping);
+		make_spare(head->of.mapping);	/* whose callback will give it back */
 }
 
 /* A mapping of plain memory, longer or shorter; NULL if it cannot be. */
@@ -362,6 +382,11 @@ ssot_large_realloc(void *memory, Size size)
 		head = repalloc(head, size + sizeof(Head));
 		head->of.size = size;
 		return head + 1;
+	}
+	if (head->of.mapping != NULL && size + sizeof(Head) <= head->of.mapping->size)
+	{
+		head->of.size = size;	/* it was taken over from a longer array */
+		return memory;
 	}
 	if (head->of.mapping != NULL)
 		moved = remap(head->of.mapping, size);
