@@ -28,7 +28,7 @@ my $match = q{SELECT count(DISTINCT m.cluster) FROM ssot.match('person', '{id}',
 my $expected = $node->safe_psql('postgres', "SET max_parallel_maintenance_workers = 0; SET maintenance_work_mem = '1GB'; $match");
 ok($expected > 90000, "$expected clusters");
 
-# The system gives a backend 100 MB of its own and no more: with maintenance_work_mem
+# The system gives a backend 55 MB of its own and no more: with maintenance_work_mem
 # below that, matching stays within it; with more, it is refused, and no harm is done.
 SKIP: {
 	skip 'prlimit is not there', 4 if system('prlimit --version >/dev/null 2>&1') != 0;
@@ -36,7 +36,7 @@ SKIP: {
 	my $pid = $psql->query('SELECT pg_backend_pid()');
 	$psql->query("SET max_parallel_maintenance_workers = 0; SET maintenance_work_mem = '1GB'");
 	is($psql->query($match), $expected, 'without a limit');
-	command_ok([ 'prlimit', '--pid', $pid, '--data=100000000:unlimited' ], 'a limit is set');
+	command_ok([ 'prlimit', '--pid', $pid, '--data=55000000:unlimited' ], 'a limit is set');
 	is($psql->query($match), '', 'more memory than that is refused');
 	like($psql->{stderr}, qr/out of memory/, '... with an error');
 	$psql->{stderr} = '';
