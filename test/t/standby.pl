@@ -50,6 +50,14 @@ $primary->safe_psql('postgres', q{
 	ALTER TABLE person ENABLE ROW LEVEL SECURITY;
 	CREATE POLICY rome ON person USING (city = 'Rome');
 });
+# Enough rows that matching has workers, and files where memory is short.
+$primary->safe_psql('postgres', q{
+	CREATE TABLE people AS
+	SELECT i AS id, initcap(translate(substr(md5('f' || i % 30011), 1, 7), '0123456789', 'aeioulnrst')) AS name,
+	       to_char(date '1950-01-01' + i * 7919 % 20000, 'YYYY-MM-DD') AS born, substr(md5('e' || i % 30011), 1, 9) || '@example.com' AS email
+	  FROM generate_series(1, 40000) AS i;
+	ANALYZE people;
+});
 # A dictionary with numbers of every kind, in a database of its own.
 my @life = ('psql', '-X', '-q', '-h', $primary->host, '-p', $primary->port, '-d', 'numbers');
 $primary->safe_psql('postgres', 'CREATE DATABASE numbers');
@@ -148,6 +156,17 @@ foreach my $write (
 
 	isnt($status, 0, "refused on the standby: $write");
 	like($error, qr/read-only transaction|recovery/, 'and says why');
+}
+
+my $match = q{SELECT count(*), count(DISTINCT m.cluster), md5(string_agg(m.record_key || m.cluster, ',' ORDER BY m.record_key))
+	FROM ssot.match('people', '{id}', '{"name": "text", "born": "date", "email": "email"}') AS m};
+my $matched = $primary->safe_psql('postgres', "SET max_parallel_maintenance_workers = 0; $match");
+foreach my $memory ('1GB', '4MB')
+{
+	my ($status, $out, $error) = $standby->psql('postgres', "SET client_min_messages = debug1; SET maintenance_work_mem = '$memory'; $match");
+
+	is($out, $matched, "the standby matches as the primary does, with $memory");
+	like($error, qr/with the help of/, 'and with workers');
 }
 
 done_testing();
