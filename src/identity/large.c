@@ -113,6 +113,12 @@ ssot_large_give_back(Size size)
 	in_memory -= size;
 }
 
+void
+ssot_large_give_back_file(Size size)
+{
+	in_files -= size;
+}
+
 /* ---- mappings ------------------------------------------------------------- */
 
 static void
@@ -197,11 +203,26 @@ reuse_spare(Mapping *mapping, Spares *spares, Size size)
 	return true;
 }
 
+static void
+check_temp_file_limit(Size size)
+{
+	if (temp_file_limit >= 0 && in_files + size > (Size) temp_file_limit * 1024)
+		trim(&spare_files, 0);
+	if (temp_file_limit >= 0 && in_files + size > (Size) temp_file_limit * 1024)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("temporary file size exceeds temp_file_limit (%dkB)", temp_file_limit),
+				 errdetail("What matching cannot keep in maintenance_work_mem (%d kB) goes to temporary files.",
+						   maintenance_work_mem),
+				 errhint("Raise maintenance_work_mem or temp_file_limit.")));
+}
+
 void
 ssot_large_fill_file(int file, Size size)
 {
 	static char zeros[65536] = {0};
 
+	check_temp_file_limit(size);
 	for (Size done = 0; done < size;)
 	{
 		int			part = (int) Min(size - done, (Size) sizeof(zeros));
@@ -223,20 +244,7 @@ ssot_large_fill_file(int file, Size size)
 		}
 		done += part;
 	}
-}
-
-static void
-check_temp_file_limit(Size size)
-{
-	if (temp_file_limit >= 0 && in_files + size > (Size) temp_file_limit * 1024)
-		trim(&spare_files, 0);
-	if (temp_file_limit >= 0 && in_files + size > (Size) temp_file_limit * 1024)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("temporary file size exceeds temp_file_limit (%dkB)", temp_file_limit),
-				 errdetail("What matching cannot keep in maintenance_work_mem (%d kB) goes to temporary files.",
-						   maintenance_work_mem),
-				 errhint("Raise maintenance_work_mem or temp_file_limit.")));
+	in_files += size;
 }
 
 static void *
@@ -246,7 +254,6 @@ map_file(Size size)
 	void	   *address;
 	int			failure;
 
-	check_temp_file_limit(size);
 	PrepareTempTablespaces();
 	file = OpenTemporaryFile(false);
 	ssot_large_fill_file(file, size);
@@ -279,15 +286,15 @@ map(Mapping *mapping, Size size)
 
 	if (address == MAP_FAILED)
 	{
-		if (!in_file)
+		if (in_file)
+			ssot_large_give_back_file(size);
+		else
 			ssot_large_give_back(size);
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory"),
 				 errdetail("Failed to map %zu bytes for matching.", size)));
 	}
-	if (in_file)
-		in_files += size;
 	mapping->address = address;
 	mapping->size = size;
 	mapping->in_file = in_file;

@@ -49,7 +49,11 @@ extern void ssot_large_trim(void);
 extern bool ssot_large_take(Size size);
 extern void ssot_large_give_back(Size size);
 
-/* Fill a temporary file with zeros up to "size", or fail as a sort would. */
+/*
+ * Fill a temporary file with zeros up to "size", or fail as a sort would. It counts
+ * for temp_file_limit, though it may be closed, until it is given back.
+ */
 extern void ssot_large_fill_file(int file, Size size);
+extern void ssot_large_give_back_file(Size size);
 
 #endif							/* SSOT_LARGE_H */

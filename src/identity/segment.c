@@ -29,6 +29,7 @@ struct SsotSegment
 	void	   *address;		/* NULL: given back */
 	Size		size;
 	Size		taken;			/* of maintenance_work_mem */
+	Size		taken_file;		/* of temp_file_limit */
 	dsm_segment *memory;		/* NULL: a file */
 };
 
@@ -44,6 +45,7 @@ release(void *arg)
 	else
 		(void) munmap(segment->address, segment->size);
 	ssot_large_give_back(segment->taken);
+	ssot_large_give_back_file(segment->taken_file);
 	segment->address = NULL;
 }
 
@@ -121,6 +123,7 @@ map_file(SsotSegment *segment, File file)
 	FileClose(file);
 	if (segment->address == MAP_FAILED)
 	{
+		ssot_large_give_back_file(segment->taken_file);
 		errno = failure;
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
@@ -168,6 +171,7 @@ ssot_segment_create(SsotSegments *segments, Size size, SsotSegmentName *name)
 		file_name(name, path);
 		file = FileSetCreate(&segments->files->fs, path);
 		ssot_large_fill_file(file, size);
+		segment->taken_file = size;
 		map_file(segment, file);
 	}
 	return keep(segment);
