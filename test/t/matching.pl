@@ -31,7 +31,7 @@ ok($expected > 90000, "$expected clusters");
 # The system gives a backend 55 MB of its own and no more: with maintenance_work_mem
 # below that, matching stays within it; with more, it is refused, and no harm is done.
 SKIP: {
-	skip 'prlimit is not there', 4 if system('prlimit --version >/dev/null 2>&1') != 0;
+	skip 'prlimit is not there', 5 if system('prlimit --version >/dev/null 2>&1') != 0;
 	my $psql = $node->background_psql('postgres', on_error_stop => 0);
 	my $pid = $psql->query('SELECT pg_backend_pid()');
 	$psql->query("SET max_parallel_maintenance_workers = 0; SET maintenance_work_mem = '1GB'");
