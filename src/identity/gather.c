@@ -25,7 +25,6 @@
 #include "ssot.h"
 #include "identity/gather.h"
 #include "identity/large.h"
-#include "identity/radix.h"
 
 #include "miscadmin.h"
 
@@ -62,27 +61,51 @@ weight_key(float weight)
 	return (bits & 0x80000000) != 0 ? bits : ~bits & 0x7FFFFFFF;
 }
 
-/* The strongest first; of equal ones, by their records. */
+/* Byte "digit" of what a pair is sorted by, the last one first. */
+static inline int
+pair_digit(const SsotScoredPair *pair, int digit)
+{
+	uint32		word = digit < 4 ? (uint32) pair->b : digit < 8 ? (uint32) pair->a :
+	weight_key(pair->weight);
+
+	return word >> (digit % 4 * 8) & 0xFF;
+}
+
+/* The strongest first; of equal ones, by their records. There may be many more pairs
+ * than records, so they are moved themselves and not by way of larger entries. */
 static void
 sort_pairs(SsotScoredPair *pairs, int64 n)
 {
-	SsotRadixEntry *order = SSOT_LARGE(SsotRadixEntry, n);
-	SsotScoredPair *sorted = SSOT_LARGE(SsotScoredPair, n);
+	SsotScoredPair *scratch = SSOT_LARGE(SsotScoredPair, n);
+	SsotScoredPair *from = pairs;
+	SsotScoredPair *to = scratch;
 
-	for (int64 i = 0; i < n; i++)
-		order[i] = (SsotRadixEntry)
+	for (int digit = 0; digit < 12 && n > 1; digit++)
 	{
-		(uint64) pairs[i].a << 32 | (uint32) pairs[i].b, i
-	};
-	ssot_radix_sort(order, n, 64);
-	for (int64 i = 0; i < n; i++)
-		order[i].key = weight_key(pairs[order[i].number].weight);
-	ssot_radix_sort(order, n, 32);
-	for (int64 i = 0; i < n; i++)
-		sorted[i] = pairs[order[i].number];
-	memcpy(pairs, sorted, sizeof(SsotScoredPair) * n);
-	ssot_large_free(sorted);
-	ssot_large_free(order);
+		int64		counts[256] = {0};
+		int64		sum = 0;
+		SsotScoredPair *swap = from;
+
+		CHECK_FOR_INTERRUPTS();
+		for (int64 i = 0; i < n; i++)
+			counts[pair_digit(&from[i], digit)]++;
+		if (counts[pair_digit(&from[0], digit)] == n)
+			continue;
+		for (int d = 0; d < 256; d++)
+		{
+			int64		count = counts[d];
+
+			counts[d] = sum;
+			sum += count;
+		}
+		for (int64 i = 0; i < n; i++)
+			to[counts[pair_digit(&from[i], digit)]++] = from[i];
+		from = to;
+		to = swap;
+	}
+	if (from != pairs)
+		memcpy(pairs, from, sizeof(SsotScoredPair) * n);
+	ssot_large_free(scratch);
 }
 
 static int
