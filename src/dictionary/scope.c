@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "ssot.h"
+#include "common/foreign_key.h"
 #include "common/ident.h"
 #include "common/settings.h"
 #include "dictionary/scope.h"
@@ -111,7 +112,7 @@ find_key(Relation rel, const char *name)
 	int			ntables = 0;
 	ListCell   *cell;
 
-	foreach(cell, RelationGetFKeyList(rel))
+	foreach(cell, ssot_foreign_keys(rel))
 	{
 		ForeignKeyCacheInfo *key = (ForeignKeyCacheInfo *) lfirst(cell);
 
@@ -166,7 +167,7 @@ ssot_scope_self_keys(const SsotScope *scope, int from)
 	List	   *keys = NIL;
 	ListCell   *cell;
 
-	foreach(cell, RelationGetFKeyList(rel))
+	foreach(cell, ssot_foreign_keys(rel))
 	{
 		ForeignKeyCacheInfo *info = (ForeignKeyCacheInfo *) lfirst(cell);
 
@@ -228,7 +229,7 @@ refuse_fan_out(const Subject *subject, const char *name)
 	if (!OidIsValid(relid) || get_rel_relkind(relid) != RELKIND_RELATION)
 		return;
 	rel = table_open(relid, AccessShareLock);
-	foreach(cell, RelationGetFKeyList(rel))
+	foreach(cell, ssot_foreign_keys(rel))
 		if (((ForeignKeyCacheInfo *) lfirst(cell))->confrelid == base->relid)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "ssot.h"
+#include "common/foreign_key.h"
 #include "common/ident.h"
 #include "entity/config.h"
 #include "entity/declare.h"
@@ -279,7 +280,7 @@ load_references(LoadState *state, Relation rel)
 	Datum		array;
 	int			count = 0;
 
-	foreach(lc, RelationGetFKeyList(rel))
+	foreach(lc, ssot_foreign_keys(rel))
 	{
 		ForeignKeyCacheInfo *info = (ForeignKeyCacheInfo *) lfirst(lc);
 		ForeignKey *key;

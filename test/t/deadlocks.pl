@@ -94,6 +94,9 @@ my %does = (
 	'declaration' => [ 1, q{SELECT ssot.alter_source('visit', 'crm_visit', max_lag => '1 hour')}, '' ],
 	'declaration of customer' => [ 1, q{SELECT ssot.alter_entity('customer', definition => random()::text)}, '' ],
 	'grant' => [ 1, q{SELECT ssot.grant_steward('customer', 'reader')}, '' ],
+	# what changes the catalogue and hardly waits: it makes the others forget what they looked up
+	'setting' => [ 3, q{DO $do$ BEGIN EXECUTE format('ALTER TABLE %s SET (autovacuum_vacuum_threshold = %s)',
+		CASE WHEN random() < .7 THEN 'visit' ELSE 'customer' END, (random() * 100)::int); END $do$}, '' ],
 	'grant of visits' => [ 1, q{SELECT ssot.grant_steward('visit', 'reader')}, '' ],
 	'revoke' => [ 1, q{SELECT ssot.revoke_reader('customer', 'reader')}, '' ],
 	'register and unregister' => [ 1, q{DO $do$ BEGIN PERFORM ssot.unregister_entity('account'); RAISE SQLSTATE 'P0001'; END $do$}, 'P0001' ],
