@@ -1354,7 +1354,7 @@ CREATE FUNCTION ssot.set_authority(
     owner text DEFAULT NULL)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ssot_set_authority_field'
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ssot.set_authority(regclass, text, text[], text, text, boolean, text, double precision, text) IS 'Says who is the source of truth for a field, and replaces what was said before. systems: who is believed first; then come the canonical system and the others by rank, unless only_listed. strategy: authority, most_recent, most_frequent, longest, min, max or oldest. null_policy: ignore, clear or clear_if_authoritative. Fields of one field_group survive together. tolerance: differences up to it are not drift (numbers; seconds for timestamps). A field that begins with "{" is an array of fields. The next run chooses every golden value anew. You must own the entity''s table.';
+COMMENT ON FUNCTION ssot.set_authority(regclass, text, text[], text, text, boolean, text, double precision, text) IS 'Says who is the source of truth for a field, and replaces what was said before. systems: who is believed first; then come the canonical system and the others by the rank of their first source that is no consumer, unless only_listed. strategy: authority, most_recent, most_frequent, longest, min, max or oldest. null_policy: ignore, clear or clear_if_authoritative. Fields of one field_group survive together. tolerance: differences up to it are not drift (numbers; seconds for timestamps). A field that begins with "{" is an array of fields. The next run chooses every golden value anew. You must own the entity''s table.';
 
 CREATE FUNCTION ssot.set_authority(
     entity regclass,

@@ -413,9 +413,10 @@ rank_system(const SsotEntity *entity, int *authority, const char *system, int ra
 /*
  * The ranks of all sources for one field: the steward, the systems listed, the
  * canonical system, the others in the order of their first source, manual.
- * "sources" is in rank order, so its order is that of the first sources. A
- * listed system without a source uses up its rank: ranks do not move when
- * its source arrives.
+ * "sources" is in rank order, so its order is that of the first sources; one that
+ * only consumes gives its system no place. A system that is named uses up its rank
+ * without a source: ranks do not move when its source arrives, and meanwhile nobody
+ * else is authoritative.
  */
 static void
 rank_sources(const SsotEntity *entity, const SsotField *field, List *listed, int *authority)
@@ -429,11 +430,10 @@ rank_sources(const SsotEntity *entity, const SsotField *field, List *listed, int
 		rank_system(entity, authority, (const char *) lfirst(lc), rank++);
 	if (field->only_listed)
 		return;
-	if (entity->canonical_system != NULL &&
-		rank_system(entity, authority, entity->canonical_system, rank))
-		rank++;
+	if (entity->canonical_system != NULL)
+		rank_system(entity, authority, entity->canonical_system, rank++);
 	for (int s = 0; s < entity->nsources; s++)
-		if (!entity->sources[s].is_manual &&
+		if (!entity->sources[s].is_manual && !entity->sources[s].consumer &&
 			strcmp(entity->sources[s].system, "manual") != 0 &&
 			rank_system(entity, authority, entity->sources[s].system, rank))
 			rank++;
