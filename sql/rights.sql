@@ -213,7 +213,9 @@ SELECT nextval('rt.customer_customer_id_seq'); -- ERROR
 CREATE POLICY mine ON rt_ssot.customer_history USING (true); -- ERROR
 CREATE TRIGGER mine AFTER INSERT ON rt.customer EXECUTE FUNCTION ssot.golden_before_row(); -- ERROR
 SELECT ssot.golden_after_update(); -- ERROR
--- the trigger functions on a table of one's own, whatever its name
+-- the trigger functions on a table of one's own, whatever its name (the schema's,
+-- which depends on who else is there, is in the message)
+\set VERBOSITY sqlstate
 CREATE TEMP TABLE customer (LIKE rt.customer);
 CREATE TRIGGER a BEFORE INSERT ON customer FOR EACH ROW EXECUTE FUNCTION ssot.golden_before_row();
 INSERT INTO customer (customer_id, name) VALUES (1, 'forged'); -- ERROR
@@ -222,6 +224,7 @@ CREATE TRIGGER a AFTER INSERT ON customer REFERENCING NEW TABLE AS ssot_new
     FOR EACH STATEMENT EXECUTE FUNCTION ssot.golden_after_insert();
 INSERT INTO customer (customer_id, name, valid_from) VALUES (1, 'forged', now()); -- ERROR
 DROP TABLE customer;
+\set VERBOSITY default
 -- who did it is the session's user, whatever the role
 RESET ROLE;
 SET SESSION AUTHORIZATION regress_rt_steward;
