@@ -657,7 +657,8 @@ cap_data_through(SsotIngestFigures *figures)
 /*
  * Rows that were not read are known by what they became, superseded ones by
  * difference; those that the source has deleted, and parts, stay as they were
- * counted when everything was read.
+ * counted when everything was read. A row may be both in quarantine and, with what
+ * it said before, in force.
  */
 static void
 keep_reach(const Resolution *r)
@@ -672,7 +673,7 @@ keep_reach(const Resolution *r)
 	figures->rows_held = figures->read_all ? reader->rows_read :
 		Max(reader->state.rows_read + figures->records - reader->state.records +
 			figures->superseded + figures->quarantined - reader->state.quarantined,
-			figures->records + figures->quarantined);
+			Max(figures->records, figures->quarantined));
 }
 
 void

@@ -441,12 +441,22 @@ sub crosswalk
 {
 	my ($schema) = @_;
 	my %groups;
-	for my $r (rows(qq{SELECT coalesce(s.customer_id::text, '-'), y.source, s.ssot_key, s.name, s.email, s.$w{city}, s.size, s.ssot_updated_at
+	for my $r (rows(qq{SELECT coalesce(s.customer_id::text, '-'), y.source, s.ssot_key, s.name, s.email, s.$w{city}, s.size, s.ssot_updated_at,
+		(s.ssot_times ->> 'name')::timestamptz, (s.ssot_times ->> 'email')::timestamptz, (s.ssot_times ->> '$w{city}')::timestamptz, (s.ssot_times ->> 'size')::timestamptz
 		FROM ${schema}_ssot.customer_source AS s JOIN ssot.source AS y ON y.source_id = s.ssot_source WHERE s.ssot_copy <= 0 AND y.source <> 'steward' ORDER BY 2, 3}))
 	{
-		push @{ $groups{ $r->[0] } }, { source => $r->[1], id => $r->[2], name => $r->[3], email => $r->[4], city => $r->[5], size => $r->[6], upd => $r->[7] };
+		push @{ $groups{ $r->[0] } }, { source => $r->[1], id => $r->[2], name => $r->[3], email => $r->[4], city => $r->[5], size => $r->[6], upd => $r->[7],
+			times => { name => $r->[8], email => $r->[9], city => $r->[10], size => $r->[11] } };
 	}
 	return \%groups;
+}
+
+# What was typed or restored by hand has a time for each field.
+sub time_of
+{
+	my ($record, $field) = @_;
+	my $time = $record->{times} ? $record->{times}{$field} : '';
+	return $time ne '' ? $time : $record->{upd} // '';
 }
 
 # The value of a field, from the rows in force: the documented order.
@@ -455,9 +465,9 @@ sub survivor
 	my ($field, @records) = @_;
 	my %rank = $field eq 'city' ? (erp => 1, crm => 2, manual => 3) : (crm => 1, erp => 2, manual => 3);
 	my @best = sort {
-		($field eq 'size' ? ($b->{upd} // '') cmp($a->{upd} // '') : 0)
+		($field eq 'size' ? time_of($b, $field) cmp time_of($a, $field) : 0)
 		  || $rank{ $a->{source} } <=> $rank{ $b->{source} }
-		  || ($b->{upd} // '') cmp($a->{upd} // '')
+		  || time_of($b, $field) cmp time_of($a, $field)
 	} grep { !is_blank($_->{$field}) } @records;
 	return @best ? $best[0]{$field} : undef;
 }
