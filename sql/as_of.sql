@@ -103,7 +103,22 @@ SELECT count(*) FROM ssot.entity AS e, LATERAL asof.item_at(e.history_from) WHER
 SELECT asof.try(format('SELECT * FROM asof.item_at(%L)', history_from - interval '1 us')) LIKE 'SS003%'
 FROM ssot.entity WHERE entity = 'asof.item';
 
--- Times that are none, or that move
+-- Times that are none, or that move. A NULL is refused wherever it is seen: as a
+-- literal and in a plan for this value the planner sees it, elsewhere it does not.
+SELECT * FROM asof.item_at(NULL); -- ERROR
+SELECT count(*) FROM asof.item_at(NULL::timestamptz) WHERE item_id = 1; -- ERROR
+SELECT * FROM asof.item_at(NULL) LIMIT 1; -- ERROR
+SELECT EXISTS (SELECT FROM asof.item_at(NULL)); -- ERROR
+SELECT asof.item_at(NULL); -- ERROR
+PREPARE at(timestamptz) AS SELECT count(*) FROM asof.item_at($1);
+SET plan_cache_mode = force_custom_plan;
+EXECUTE at(NULL); -- ERROR
+SET plan_cache_mode = force_generic_plan;
+EXECUTE at(NULL); -- ERROR
+EXECUTE at('infinity');
+RESET plan_cache_mode;
+DEALLOCATE at;
+SELECT count(*) FROM (VALUES (NULL::timestamptz), ('infinity')) AS v (t), asof.item_at(v.t); -- ERROR
 SELECT ssot.check_as_of('asof.item', NULL); -- ERROR
 SELECT ssot.check_as_of(NULL, now()); -- ERROR
 SELECT ssot.check_as_of('asof.nothing', now()); -- ERROR

@@ -355,8 +355,8 @@ all_columns(TupleDesc desc, const char *prefix)
  * UNION ALL
  * SELECT h.customer_id, ...
  * FROM golden_ssot.customer_history AS h
- * WHERE h.valid_from OPERATOR(pg_catalog.<=) <time>
- *   AND h.valid_to OPERATOR(pg_catalog.>) <time>
+ * WHERE h.valid_from OPERATOR(pg_catalog.<=) <known time>
+ *   AND h.valid_to OPERATOR(pg_catalog.>) <known time>
  *   AND (SELECT ssot.check_as_of('golden.customer'::pg_catalog.text, <time>))
  *
  * The table comes first because a reader locks in the order of the text, and the
@@ -368,9 +368,13 @@ all_columns(TupleDesc desc, const char *prefix)
  * row passes. So it stands beside the few rows of history. No LIMIT is satisfied
  * without it where it would fail: no golden record is older than the history, so
  * the table has no row for such a time, nor for NULL.
+ *
+ * The known time is never NULL. A NULL that the planner sees would make of the
+ * comparisons, and so of the whole branch, a constant that is false: the check
+ * would be planned away, and its error with it.
  */
 static char *
-as_of_query(const SsotEntity *entity, TupleDesc desc, const char *time)
+as_of_query(const SsotEntity *entity, TupleDesc desc, const char *time, const char *known_time)
 {
 	return ssot_sql("SELECT %s\n"
 					"FROM %T AS g\n"
@@ -382,7 +386,7 @@ as_of_query(const SsotEntity *entity, TupleDesc desc, const char *time)
 					"  AND h.valid_to OPERATOR(pg_catalog.>) %s\n"
 					"  AND (SELECT ssot.check_as_of(%L::pg_catalog.text, %s))",
 					all_columns(desc, "g."), entity->name, time,
-					all_columns(desc, "h."), entity->history_table, time, time,
+					all_columns(desc, "h."), entity->history_table, known_time, known_time,
 					entity->name, time);
 }
 
@@ -405,12 +409,13 @@ ssot_as_of_view(const SsotEntity *entity)
  *     <as-of query at (SELECT ssot.as_of('golden.customer'))>;
  *
  * The view does not go through the function: an argument that is a sub-select
- * would keep the planner from inlining it.
+ * would keep the planner from inlining it. ssot.as_of is never NULL.
  */
 char *
 ssot_as_of_function_body(const SsotEntity *entity, TupleDesc desc)
 {
-	return as_of_query(entity, desc, "$1");
+	return as_of_query(entity, desc, "$1",
+					   "coalesce($1, 'infinity'::pg_catalog.timestamptz)");
 }
 
 /* "create" is "CREATE" or "CREATE OR REPLACE". */
@@ -436,7 +441,7 @@ ssot_append_as_of_view(StringInfo ddl, const SsotEntity *entity, TupleDesc desc,
 
 	ssot_sql_append(ddl, "%s VIEW %T WITH (security_invoker = true) AS\n%s;\n"
 					"COMMENT ON VIEW %T IS %L;\n",
-					create, view, as_of_query(entity, desc, time), view,
+					create, view, as_of_query(entity, desc, time, time), view,
 					psprintf("%s as it was believed at the time in the setting ssot.as_of; the current belief while that is empty. For tools that cannot call %s_at.", entity->name, entity->table));
 	for (int i = 0; i < desc->natts; i++)
 	{
