@@ -124,14 +124,16 @@ ALTER TABLE dr.rate SET SCHEMA dr_other;
 ALTER TABLE dr_other.rate RENAME TO fx;
 ALTER TABLE dr.buyer SET SCHEMA dr_other;
 SELECT * FROM dr_other.look(:'then');
-ALTER SCHEMA dr RENAME TO dr_new;
+ALTER SCHEMA dr RENAME TO "dr \ ""new";
+ALTER SCHEMA "dr \ ""new" RENAME TO dr_new;
 SELECT * FROM dr_other.look(:'then');
 SELECT v.compiled FROM ssot.definition_version AS v WHERE v.definition = 'dr pipeline';
 SELECT v.definition, v.compiled -> 'dimensions' AS dimensions FROM ssot.definition_version AS v WHERE v.definition IN ('dr by root', 'dr tree') ORDER BY 1;
 SELECT v.definition, v.defined_entity FROM ssot.definition_version AS v WHERE v.defined_entity IS NOT NULL;
 
 -- Functions, types, and what a source's view reads
-ALTER FUNCTION dr_new.is_open(text) RENAME TO "is Open";
+ALTER FUNCTION dr_new.is_open(text) RENAME TO "is ""open""";
+ALTER FUNCTION dr_new."is ""open"""(text) RENAME TO "is Open";
 ALTER FUNCTION dr_new."is Open"(text) SET SCHEMA dr_other;
 ALTER TYPE dr_new.mood RENAME TO temper;
 ALTER TABLE dr_other.crm_deal RENAME TO raw_deal;

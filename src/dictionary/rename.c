@@ -20,35 +20,30 @@
  * a code that somebody changes at the same moment is not taken for one.
  *
  * Locks: the table that is renamed, or the entities of the schema, as the command does
- * or as strictly; then the dictionary, so that no version is made or approved in between.
+ * or as strictly, with the views that will be made anew; the dictionary, so that no
+ * version is made or approved in between. All of them before anything is done, and none
+ * is waited for with another in hand (common/locks.h): readers of a view lock it before
+ * the tables.
  */
 #include "postgres.h"
 
 #include "ssot.h"
 #include "common/attempt.h"
-#include "common/owner.h"
 #include "common/query.h"
-#include "dictionary/definition.h"
 #include "dictionary/metric_store.h"
 #include "dictionary/metric_view.h"
 #include "dictionary/rename.h"
+#include "dictionary/rename_command.h"
 #include "dictionary/rename_metric.h"
 #include "entity/config.h"
 #include "entity/ddl.h"
 #include "entity/declare.h"
 #include "entity/json.h"
 
-#include "catalog/namespace.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
-#include "miscadmin.h"
 #include "nodes/parsenodes.h"
-#include "storage/lmgr.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/regproc.h"
 
 /* What a command that is under way may rename. */
 typedef struct Remembered
@@ -56,6 +51,8 @@ typedef struct Remembered
 	Node	   *command;
 	Oid			relid;			/* of the entity that is renamed, or
 								 * InvalidOid */
+	bool		is_column;
+	bool		is_schema;
 	List	   *metrics;		/* of SsotRenamed */
 	Jsonb	   *versions;		/* per version, by numbers: what it reads,
 								 * what it stands on */
@@ -87,109 +84,7 @@ our_memory(void)
 	return memory;
 }
 
-/* ---- what a command renames ------------------------------------------------ */
-
-typedef struct Renaming
-{
-	RangeVar   *relation;		/* a relation, or a column of one */
-	const char *name;			/* of anything else: text that names it has
-								 * this */
-	bool		is_schema;
-	bool		is_column;
-} Renaming;
-
-static char *
-last_name(Node *object)
-{
-	if (IsA(object, ObjectWithArgs))
-		return strVal(llast(((ObjectWithArgs *) object)->objname));
-	if (IsA(object, TypeName))
-		return strVal(llast(((TypeName *) object)->names));
-	if (IsA(object, List))
-		return strVal(llast((List *) object));
-	return IsA(object, String) ? strVal(object) : NULL;
-}
-
-/* False for a command that renames nothing that a definition can name. */
-static bool
-read_command(Node *command, Renaming *renaming)
-{
-	ObjectType	type = IsA(command, RenameStmt) ? ((RenameStmt *) command)->renameType :
-	((AlterObjectSchemaStmt *) command)->objectType;
-	RangeVar   *relation = IsA(command, RenameStmt) ? ((RenameStmt *) command)->relation :
-	((AlterObjectSchemaStmt *) command)->relation;
-	Node	   *object = IsA(command, RenameStmt) ? ((RenameStmt *) command)->object :
-	((AlterObjectSchemaStmt *) command)->object;
-
-	*renaming = (Renaming)
-	{
-		.is_schema = type == OBJECT_SCHEMA,.is_column = type == OBJECT_COLUMN
-	};
-	switch (type)
-	{
-		case OBJECT_TABLE:
-		case OBJECT_VIEW:
-		case OBJECT_MATVIEW:
-		case OBJECT_FOREIGN_TABLE:
-		case OBJECT_COLUMN:
-			renaming->relation = relation;
-			return relation != NULL;
-		case OBJECT_SCHEMA:
-			renaming->name = ((RenameStmt *) command)->subname;
-			return true;
-		case OBJECT_ATTRIBUTE:
-			renaming->name = ((RenameStmt *) command)->subname;
-			return true;
-		case OBJECT_EXTENSION:
-			renaming->name = "";	/* whatever it holds */
-			return true;
-		case OBJECT_AGGREGATE:
-		case OBJECT_COLLATION:
-		case OBJECT_DOMAIN:
-		case OBJECT_FUNCTION:
-		case OBJECT_OPERATOR:
-		case OBJECT_ROUTINE:
-		case OBJECT_TYPE:
-			renaming->name = object == NULL ? NULL : last_name(object);
-			return renaming->name != NULL;
-		default:
-			return false;
-	}
-}
-
 /* ---- before ---------------------------------------------------------------- */
-
-static SsotQuery names_query = {
-	.sql =
-	"SELECT true FROM ssot.definition_version AS v\n"
-	"WHERE pg_catalog.strpos(coalesce(v.compiled::pg_catalog.text, '') || v.reads::pg_catalog.text\n"
-	"          || coalesce(v.basis::pg_catalog.text, ''), $1) > 0\n"
-	"LIMIT 1",
-	.nargs = 1,
-	.argtypes = {TEXTOID}
-};
-
-/* Does a view read the relation? Then its text, which sources may read, names it. */
-static SsotQuery viewed_query = {
-	.sql =
-	"SELECT true FROM pg_catalog.pg_depend AS d\n"
-	"WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1\n"
-	"  AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass\n"
-	"LIMIT 1",
-	.nargs = 1,
-	.argtypes = {OIDOID}
-};
-
-/* Entities of a schema that the user may rename. */
-static SsotQuery schema_query = {
-	.sql =
-	"SELECT e.entity FROM ssot.entity AS e\n"
-	"JOIN pg_catalog.pg_namespace AS n ON n.nspname = (pg_catalog.parse_ident(e.entity))[1]\n"
-	"WHERE n.nspname = $1 AND pg_catalog.pg_has_role($2, n.nspowner, 'USAGE')\n"
-	"ORDER BY e.entity COLLATE \"C\"",
-	.nargs = 2,
-	.argtypes = {TEXTOID, OIDOID}
-};
 
 static SsotQuery metrics_query = {
 	.sql =
@@ -241,59 +136,6 @@ take_metric(TupleTableSlot *slot, void *arg)
 	return true;
 }
 
-static bool
-found(SsotQuery *query, Datum arg)
-{
-	Datum		value;
-	bool		isnull;
-
-	return ssot_config_one(query, &arg, NULL, 1, &value, &isnull);
-}
-
-/*
- * Can the command change what a definition says? *entity is the entity that it
- * renames, or of which a column, if it is one.
- */
-static bool
-concerns_definitions(const Renaming *renaming, SsotEntity **entity)
-{
-	Oid			relid;
-	char		kind;
-
-	*entity = NULL;
-	if (renaming->relation == NULL)
-		return found(&names_query, CStringGetTextDatum(renaming->name));
-	if (!found(&names_query, CStringGetTextDatum("")))
-		return false;
-	relid = RangeVarGetRelid(renaming->relation, NoLock, true);
-	kind = OidIsValid(relid) ? get_rel_relkind(relid) : '\0';
-	if ((kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE && kind != RELKIND_FOREIGN_TABLE &&
-		 kind != RELKIND_VIEW && kind != RELKIND_MATVIEW) ||
-		!has_privs_of_role(GetUserId(), ssot_relation_owner(relid)))
-		return false;
-	LockRelationOid(relid, AccessExclusiveLock);
-	*entity = kind == RELKIND_RELATION ? ssot_entity_load(relid, true) : NULL;
-	return *entity != NULL || kind == RELKIND_VIEW || kind == RELKIND_MATVIEW ||
-		found(&viewed_query, ObjectIdGetDatum(relid));
-}
-
-static void
-lock_schema(const char *schema)
-{
-	Datum		args[2] = {CStringGetTextDatum(schema), ObjectIdGetDatum(GetUserId())};
-	List	   *names = NIL;
-	ListCell   *cell;
-
-	ssot_config_each(&schema_query, args, NULL, ssot_take_text, &names);
-	foreach(cell, names)
-	{
-		Oid			relid = ssot_relation_oid((const char *) lfirst(cell));
-
-		if (OidIsValid(relid))
-			ssot_lock_with_view(relid, (const char *) lfirst(cell));
-	}
-}
-
 static List *
 understand_metrics(const char *entity)
 {
@@ -310,25 +152,26 @@ understand_metrics(const char *entity)
 	return understood;
 }
 
+/* All locks are held. */
 static void
 before_rename(Node *command)
 {
-	Renaming	renaming;
+	SsotRenaming renaming;
 	SsotEntity *entity;
 	Remembered *now;
 	Datum		versions;
 	bool		isnull;
 	MemoryContext outer;
 
-	if (!read_command(command, &renaming) || !concerns_definitions(&renaming, &entity))
+	if (!ssot_renaming_read(command, &renaming))
 		return;
-	if (renaming.is_schema)
-		lock_schema(renaming.name);
-	ssot_definitions_lock();
+	entity = renaming.is_entity ? ssot_entity_load(renaming.relid, true) : NULL;
 	outer = MemoryContextSwitchTo(our_memory());
 	now = palloc0(sizeof(Remembered));
 	now->command = command;
 	now->relid = entity == NULL ? InvalidOid : entity->relid;
+	now->is_column = renaming.is_column;
+	now->is_schema = renaming.schema != NULL;
 	if (renaming.relation == NULL || entity != NULL)
 		now->metrics = understand_metrics(entity == NULL ? NULL : entity->name);
 	ssot_config_one(&versions_query, NULL, NULL, 1, &versions, &isnull);
@@ -546,7 +389,6 @@ static void
 after_rename(Node *command)
 {
 	Remembered *was = take_remembered(command);
-	Renaming	renaming;
 	Datum		args[2];
 
 	if (was == NULL)
@@ -556,16 +398,16 @@ after_rename(Node *command)
 	ssot_config_run(&write_query, args, NULL);
 	ssot_config_run(&seal_query, args, NULL);
 	ssot_config_run(&publications_query, &args[1], NULL);
-	(void) read_command(command, &renaming);
-	if (renaming.is_schema)
+	if (was->is_schema)
 		make_views_anew(NULL, ((RenameStmt *) command)->newname);
-	else if (OidIsValid(was->relid) && !renaming.is_column)
+	else if (OidIsValid(was->relid) && !was->is_column)
 		make_views_anew(ssot_entity_name(was->relid), NULL);
 }
 
 void
 ssot_rename_init(void)
 {
+	ssot_ddl_hooks.rename_locks = ssot_renaming_locks;
 	ssot_ddl_hooks.before_rename = before_rename;
 	ssot_ddl_hooks.after_rename = after_rename;
 }

@@ -7,6 +7,7 @@
 #define SSOT_DDL_H
 
 #include "nodes/nodes.h"
+#include "nodes/pg_list.h"
 #include "utils/timestamp.h"
 
 #include "entity/map.h"
@@ -28,9 +29,11 @@ typedef struct SsotDdlHooks
 
 	/*
 	 * What the dictionary room does: before a command that may give things
-	 * other names, know what definitions mean; after it, and after the map
-	 * has followed, say the same in the new names.
+	 * other names, add the locks that it needs to those of the entity, and
+	 * when they are held, know what definitions mean; after it, and after the
+	 * map has followed, say the same in the new names.
 	 */
+	List	   *(*rename_locks) (Node *command, List *locks);
 	void		(*before_rename) (Node *command);
 	void		(*after_rename) (Node *command);
 } SsotDdlHooks;
@@ -71,9 +74,13 @@ extern void ssot_follow_as_of(const SsotEntity *entity, bool renamed);
 /*
  * Lock the table of the entity and its as-of view, if there is one, in ACCESS
  * EXCLUSIVE mode until the transaction ends. To be called before the table is
- * locked for DDL that replaces, renames or drops the view.
+ * locked for DDL that replaces, renames or drops the view. Neither is waited for
+ * with the other in hand (common/locks.h).
  */
 extern void ssot_lock_with_view(Oid relid, const char *entity_name);
+
+/* The list of locks with these two. */
+extern List *ssot_entity_locks(List *locks, Oid relid, const char *entity_name);
 
 /* Let the as-of view depend on no column, until ssot_follow_columns. */
 extern void ssot_release_view(const SsotEntity *entity);

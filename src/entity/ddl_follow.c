@@ -14,6 +14,7 @@
 
 #include "ssot.h"
 #include "common/ident.h"
+#include "common/locks.h"
 #include "common/owner.h"
 #include "common/query.h"
 #include "common/settings.h"
@@ -33,7 +34,6 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "parser/parse_coerce.h"
-#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -143,49 +143,38 @@ view_has_columns(Oid view, TupleDesc desc, bool all)
 	return same;
 }
 
-/* How often we begin again before we wait for the table with the view in hand. */
-#define LOCK_ATTEMPTS 20
-
-/*
- * Who reads the view has locked it before the table; who reads both, or dumps the
- * database, may have begun with the table. So we wait for either with empty hands,
- * and give it back when the other is not free. Readers who never leave a gap must
- * not keep us out: in the end we wait in the order of those who read the view.
- */
-void
-ssot_lock_with_view(Oid relid, const char *entity_name)
+List *
+ssot_entity_locks(List *locks, Oid relid, const char *entity_name)
 {
 	List	   *names = ssot_name_list(entity_name);
 	SsotEntity	entity = {.schema = strVal(linitial(names)),.table = strVal(llast(names))};
-	char	   *name = ssot_as_of_view(&entity);
+	Oid			view = ssot_relation_oid(ssot_as_of_view(&entity));
 
-	for (int attempt = 0;; attempt++)
-	{
-		Oid			view = ssot_relation_oid(name);
-		bool		view_first = attempt % 2 != 0 || attempt >= LOCK_ATTEMPTS;
-		Oid			first = view_first ? view : relid;
-		Oid			second = view_first ? relid : view;
-		bool		both;
+	if (OidIsValid(view) && get_rel_relkind(view) == RELKIND_VIEW)
+		locks = ssot_locks_add(locks, view, AccessExclusiveLock);
+	return ssot_locks_add(locks, relid, AccessExclusiveLock);
+}
 
-		if (!OidIsValid(view) || get_rel_relkind(view) != RELKIND_VIEW)
-		{
-			LockRelationOid(relid, AccessExclusiveLock);
-			return;
-		}
-		LockRelationOid(first, AccessExclusiveLock);
-		both = ConditionalLockRelationOid(second, AccessExclusiveLock);
-		if (!both && attempt >= LOCK_ATTEMPTS)
-		{
-			LockRelationOid(second, AccessExclusiveLock);
-			both = true;
-		}
-		/* while we waited, it may have been dropped and made again */
-		if (both && ssot_relation_oid(name) == view)
-			return;
-		if (both)
-			UnlockRelationOid(second, AccessExclusiveLock);
-		UnlockRelationOid(first, AccessExclusiveLock);
-	}
+typedef struct Named
+{
+	Oid			relid;
+	const char *name;
+} Named;
+
+static List *
+entity_locks(void *arg)
+{
+	const Named *entity = (const Named *) arg;
+
+	return ssot_entity_locks(NIL, entity->relid, entity->name);
+}
+
+void
+ssot_lock_with_view(Oid relid, const char *entity_name)
+{
+	Named		entity = {relid, entity_name};
+
+	ssot_locks_take(entity_locks, &entity);
 }
 
 /* Does the view read the table, or was it released? */

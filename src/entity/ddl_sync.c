@@ -33,6 +33,7 @@
 
 #include "ssot.h"
 #include "common/ident.h"
+#include "common/locks.h"
 #include "common/owner.h"
 #include "common/query.h"
 #include "common/settings.h"
@@ -50,7 +51,6 @@
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
-#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -225,19 +225,17 @@ columns_dropped(const SsotEntity *entity, const AlterTableStmt *stmt, bool *rety
 }
 
 /*
- * Lock the table, if it is an entity's, with its as-of view: the command at hand
- * changes both. Whoever may not alter the table is left to the command, which
- * says so.
+ * The registered name of the table, if it is an entity's: the command at hand
+ * changes it, and its as-of view. Whoever may not alter the table is left to the
+ * command, which says so.
  */
-static bool
-lock_entity(Oid relid)
+static char *
+name_to_lock(Oid relid)
 {
 	char	   *registered = registered_name(relid);
 
-	if (registered == NULL || !has_privs_of_role(GetUserId(), ssot_relation_owner(relid)))
-		return false;
-	ssot_lock_with_view(relid, registered);
-	return true;
+	return registered == NULL || !has_privs_of_role(GetUserId(), ssot_relation_owner(relid)) ?
+		NULL : registered;
 }
 
 /* Does the as-of view follow what the command does? */
@@ -270,9 +268,11 @@ alter_begins(const AlterTableStmt *stmt)
 	List	   *columns;
 	bool		retyped = false;
 	bool		id_retyped = false;
+	char	   *registered = changes_view(stmt) ? name_to_lock(relid) : NULL;
 
-	if (!changes_view(stmt) || !lock_entity(relid))
+	if (registered == NULL)
 		return;
+	ssot_lock_with_view(relid, registered);
 	entity = ssot_entity_load(relid, true);
 	if (entity == NULL)
 		return;
@@ -285,11 +285,13 @@ alter_begins(const AlterTableStmt *stmt)
 		ssot_release_policies(entity);
 }
 
-/* A column, the table, or its schema; schemas that are renamed are the hook's. */
-static void
-rename_begins(Node *command)
+/* A column, or the table; a schema's entities are the hook's. */
+static List *
+rename_locks(void *arg)
 {
+	Node	   *command = (Node *) arg;
 	RangeVar   *relation = NULL;
+	List	   *locks = NIL;
 
 	if (IsA(command, AlterObjectSchemaStmt))
 		relation = ((AlterObjectSchemaStmt *) command)->relation;
@@ -297,7 +299,20 @@ rename_begins(Node *command)
 			 ((RenameStmt *) command)->renameType == OBJECT_COLUMN)
 		relation = ((RenameStmt *) command)->relation;
 	if (relation != NULL)
-		(void) lock_entity(RangeVarGetRelid(relation, NoLock, true));
+	{
+		Oid			relid = RangeVarGetRelid(relation, NoLock, true);
+		char	   *registered = name_to_lock(relid);
+
+		if (registered != NULL)
+			locks = ssot_entity_locks(locks, relid, registered);
+	}
+	return ssot_ddl_hooks.rename_locks(command, locks);
+}
+
+static void
+rename_begins(Node *command)
+{
+	ssot_locks_take(rename_locks, command);
 	ssot_ddl_hooks.before_rename(command);
 }
 

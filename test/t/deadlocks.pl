@@ -1,6 +1,6 @@
 # Nobody deadlocks: eight sessions do everything at once that takes more than one
 # lock (merges that cross, runs of the referring entity and of all, corrections,
-# pins, declarations, grants, the user's DDL, reading the past), each in one
+# pins, declarations, grants, the user's DDL, reading the past and metrics), each in one
 # statement. Whoever comes second waits; a deadlock, or an error that nobody has
 # expected, fails the test. At the end all is as it must be.
 #
@@ -42,6 +42,7 @@ $node->safe_psql('postgres', q{
 	SELECT ssot.create_source('visit', 'crm', 'crm_visit', 'id', '{"customer": "customer", "subject": "subject"}', links => '{"crm": "dup_of"}');
 	SELECT ssot.create_source('account', 'crm', 'crm_account', 'id', '{"customer": "customer", "no": "no"}');
 	CREATE ROLE reader;
+	SELECT ssot.create_metric('visits', from_entity => 'visit', measure => 'count(*)', dimensions => '{"city": "customer.city"}');
 });
 $node->safe_psql('postgres', q{CALL ssot.reconcile_all()});
 $node->safe_psql('postgres', q{CALL ssot.reconcile_all()});
@@ -101,6 +102,7 @@ my %does = (
 	'revoke' => [ 1, q{SELECT ssot.revoke_reader('customer', 'reader')}, '' ],
 	'register and unregister' => [ 1, q{DO $do$ BEGIN PERFORM ssot.unregister_entity('account'); RAISE SQLSTATE 'P0001'; END $do$}, 'P0001' ],
 	'rename' => [ 1, q{DO $do$ BEGIN ALTER TABLE visit RENAME TO visits; ALTER TABLE visits RENAME TO visit; END $do$}, '' ],
+	'rename of customer' => [ 1, q{DO $do$ BEGIN ALTER TABLE customer RENAME TO client; ALTER TABLE client RENAME TO customer; END $do$}, '' ],
 	'column of customer' => [ 1, q{DO $do$ BEGIN EXECUTE CASE WHEN EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'customer'::regclass AND attname = 'extra')
 		THEN 'ALTER TABLE customer DROP COLUMN extra' ELSE 'ALTER TABLE customer ADD COLUMN extra text' END; END $do$}, '42701 42703' ],
 	'column of visit' => [ 1, q{DO $do$ BEGIN EXECUTE CASE WHEN EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'visit'::regclass AND attname = 'extra')
@@ -110,6 +112,9 @@ my %does = (
 	'the past' => [ 2, q{SELECT count(*) FROM customer_at(ssot.stable_until('customer'))}, '42703 42P13' ],
 	'the past in its view' => [ 2, q{SELECT count(*) FROM public_as_of.customer}, '' ],
 	'visits now and then' => [ 1, q{SELECT count(*) FROM visit AS v JOIN public_as_of.visit AS w USING (visit_id)}, '' ],
+	'a number' => [ 1, q{SELECT * FROM metrics.visits}, '' ],
+	'a number by city' => [ 1, q{SELECT * FROM metrics.visits_by_city}, '' ],
+	'a number of the past' => [ 1, q{SELECT * FROM metrics_as_of.visits_by_city}, '' ],
 	'drift' => [ 1, q{SELECT count(*) FROM ssot.drift('customer')}, '' ],
 	'lineage' => [ 1, "SELECT count(*) FROM ssot.lineage('customer', $id)", 'P0002 02000' ],
 	'verification' => [ 1, q{SELECT ssot.verify_drift('visit')}, '' ]);
