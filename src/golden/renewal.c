@@ -66,11 +66,16 @@ ssot_key_and_desc(const char *name, Oid type)
 
 /* ---- what is stored of a key ----------------------------------------------- */
 
+/* What was spilled is read into the context of now, and the row waits for its key
+ * longer than the caller's lasts. */
 static void
 next_stored(SsotRenewal *renewal)
 {
+	MemoryContext old = MemoryContextSwitchTo(renewal->stored->tts_mcxt);
+
 	if (tuplestore_gettupleslot(renewal->ingest->stored, true, false, renewal->stored))
 		slot_getallattrs(renewal->stored);
+	MemoryContextSwitchTo(old);
 }
 
 static bool
