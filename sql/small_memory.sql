@@ -94,6 +94,31 @@ UPDATE sm.crm AS c SET name = 'name ' || c.id + 1, at = c.at + interval '2 days'
 UPDATE sm.crm AS c SET name = 'name ' || c.id - 1, at = c.at + interval '2 days' WHERE c.id % 20 = 5;
 UPDATE sm.crm SET parent = id - 1, at = at + interval '1 day' WHERE id % 4 = 2;
 SELECT * FROM sm.look();
+-- Numbers and differences: what C sets aside for a query goes with it, wherever it lay.
+SELECT ssot.create_metric('sm amount', from_entity => 'sm.roomy', measure => 'count(note)', filter => $$note <> 'none'$$);
+CREATE VIEW sm.l AS SELECT DISTINCT ON (id) id, name, note FROM sm.crm ORDER BY id, at;
+CREATE VIEW sm.r AS SELECT DISTINCT ON (crm) crm AS id, name, note FROM sm.erp ORDER BY crm, no;
+CREATE TABLE sm.said (asked int, what text, number numeric);
+CREATE FUNCTION sm.say(asked int) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO sm.said
+    SELECT $1, 'metric', value FROM ssot.metric('sm amount', system => 'sm_erp')
+    UNION ALL
+    SELECT $1, 'roll-up', value FROM ssot.metric_rollup('sm amount', 'parent', system => 'sm_erp')
+    UNION ALL
+    SELECT $1, concat_ws(' ', m, d, e.axis, e.cause, e.id, e.left_records, e.right_records), e.contribution
+    FROM (VALUES ('bridge'), ('shapley')) AS m (m), (VALUES (false), (true)) AS d (d), ssot.explain_difference('sm amount', 'sm_crm', 'sm_erp', m, detail => d) AS e
+    UNION ALL
+    SELECT $1, concat_ws(' ', c.kind, c.field, c.record_key), length(c.left_value) - length(c.right_value) FROM ssot.compare('sm.l', 'sm.r', key => '{id}') AS c
+$$;
+SET work_mem = '256MB';
+SELECT sm.say(1);
+SET work_mem = '64kB';
+SELECT sm.say(2);
+RESET work_mem;
+SELECT asked, count(*), count(*) FILTER (WHERE what LIKE '%quarantined%') > 200 AS quarantined FROM sm.said GROUP BY asked ORDER BY asked;
+SELECT count(*) FROM (SELECT what, number FROM sm.said WHERE asked = 1 EXCEPT ALL SELECT what, number FROM sm.said WHERE asked = 2) AS d;
+DELETE FROM ssot.definition_version WHERE definition = 'sm amount';
+DROP SCHEMA metrics, metrics_as_of CASCADE;
 -- and all of that is undone
 DELETE FROM sm.crm WHERE name LIKE '% again';
 UPDATE sm.erp SET amount = '1', crm = substr(no, 2)::int;

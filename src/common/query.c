@@ -225,6 +225,15 @@ run_dynamic(const SsotStatement *statement, DestReceiver *dest)
 	return processed;
 }
 
+void
+ssot_relations_end(List *relations)
+{
+	ListCell   *cell;
+
+	foreach(cell, relations)
+		tuplestore_end(((SsotRelation *) lfirst(cell))->rows);
+}
+
 static bool
 discard_row(TupleTableSlot *slot, void *arg)
 {

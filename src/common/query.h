@@ -44,6 +44,10 @@ typedef struct SsotRelation
 	double		count;			/* what the planner should believe */
 } SsotRelation;
 
+/* Give back the rows of a list of SsotRelation *: an error does so by itself, the end
+ * of a statement does not. */
+extern void ssot_relations_end(List *relations);
+
 /* Called for each row; the slot is valid during the call only. Return false to
  * have no more rows. */
 typedef bool (*SsotRowCallback) (TupleTableSlot *slot, void *arg);

@@ -452,16 +452,13 @@ ssot_explain(const SsotSide *sides, SsotGame *game, List *slices)
 void
 ssot_explain_end(SsotExplained *explained)
 {
-	ListCell   *cell;
-
 	for (int i = 0; i < 4; i++)
 	{
 		SsotPairing *pairing = explained->pairings[i / 2][i % 2];
 
 		if (pairing == NULL || pairing->rows == NULL)
 			continue;
-		foreach(cell, pairing->rows->relations)
-			tuplestore_end(((SsotRelation *) lfirst(cell))->rows);
+		ssot_relations_end(pairing->rows->relations);
 		pairing->rows = NULL;
 	}
 }

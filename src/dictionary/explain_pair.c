@@ -98,6 +98,8 @@ plain_number(const SsotMetric *metric, SsotMetricReading *reading, List *slices)
 	sql = ssot_metric_query(metric, reading, NIL, slices);
 	rows.relations = reading->relations;
 	ssot_pair_query(&rows, sql, 1, &value, &isnull);
+	ssot_relations_end(reading->relations);
+	reading->relations = NIL;
 	return isnull ? NULL : DatumGetNumericCopy(value);
 }
 

@@ -83,6 +83,7 @@ ssot_step_count(const SsotStep *step)
 	open_halves(&halves, step);
 	sql = ssot_sql("SELECT pg_catalog.count(*)\nFROM (%s) AS e", grouped_sql(&halves, ""));
 	ssot_pair_query(&halves.joint, sql, 1, &value, &isnull);
+	ssot_relations_end(halves.joint.relations);
 	return DatumGetInt64(value);
 }
 
@@ -106,4 +107,5 @@ ssot_step_each(const SsotStep *step, SsotRowCallback callback, void *arg)
 					  " coalesce(-pg_catalog.sum(u.v) FILTER (WHERE u.half = 0), 0),"
 					  " coalesce(pg_catalog.sum(u.v) FILTER (WHERE u.half = 1), 0), pg_catalog.sum(u.v)");
 	ssot_pair_each(&halves.joint, sql, callback, arg);
+	ssot_relations_end(halves.joint.relations);
 }

@@ -248,6 +248,7 @@ ssot_question_answer(FunctionCallInfo fcinfo, const SsotQuestion *question, cons
 	level = ssot_search_path_begin();
 	ssot_statement_return(fcinfo, &statement);
 	ssot_settings_end(level);
+	ssot_relations_end(question->reading.relations);
 }
 
 /* ---- the answer ----------------------------------------------------------- */

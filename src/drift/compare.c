@@ -364,6 +364,8 @@ compare_exactly(FunctionCallInfo fcinfo, SsotSide *left, SsotSide *right)
 	ssot_prefer_tids(!everything && left->condition == NULL);
 	ssot_statement_return(fcinfo, &statement);
 	AtEOXact_GUC(true, level);
+	for (int i = 0; i < statement.nrelations; i++)
+		tuplestore_end(relations[i].rows);
 }
 
 PG_FUNCTION_INFO_V1(ssot_compare);

@@ -304,6 +304,8 @@ ssot_relink_apply(const SsotEntity *entity, const SsotRelink *wish, TimestampTz 
 	if (ssot_references_itself(entity))
 		ssot_references_refresh(entity, true, t, linking->touched, &linking->ntouched);
 	settle_touched(entity, linking->touched, linking->ntouched, t);
+	tuplestore_end(linking->touched);
+	linking->touched = NULL;
 	tuplestore_end(ingest->staged);
 	tuplestore_end(ingest->gone);
 	tuplestore_end(ingest->stored);
