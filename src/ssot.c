@@ -14,6 +14,7 @@
 #include "golden/as_of.h"
 #include "golden/column.h"
 #include "drift/drift.h"
+#include "dictionary/metric_owner.h"
 #include "dictionary/rename.h"
 
 #include "utils/builtins.h"
@@ -124,6 +125,7 @@ _PG_init(void)
 	define_settings();
 	ssot_column_init();
 	ssot_drift_init();
+	ssot_metric_owner_init();
 	ssot_rename_init();
 	loading = false;
 }

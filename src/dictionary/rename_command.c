@@ -13,7 +13,7 @@
 #include "common/locks.h"
 #include "common/owner.h"
 #include "common/query.h"
-#include "dictionary/metric_view.h"
+#include "dictionary/metric_owner.h"
 #include "dictionary/rename_command.h"
 #include "entity/config.h"
 #include "entity/ddl.h"
@@ -180,22 +180,6 @@ ssot_renaming_read(Node *command, SsotRenaming *renaming)
 
 /* ---- locks ----------------------------------------------------------------- */
 
-/* Views of metrics that read the relation, by its number. */
-static SsotQuery metric_views_query = {
-	.sql =
-	"SELECT DISTINCT c.oid\n"
-	"FROM pg_catalog.pg_depend AS d\n"
-	"JOIN pg_catalog.pg_rewrite AS r\n"
-	"    ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND r.oid = d.objid\n"
-	"JOIN pg_catalog.pg_class AS c ON c.oid = r.ev_class\n"
-	"JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace\n"
-	"WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1\n"
-	"  AND c.relkind = 'v' AND n.nspname IN ('" SSOT_METRICS "', '" SSOT_METRICS_AS_OF "')\n"
-	"ORDER BY c.oid",
-	.nargs = 1,
-	.argtypes = {OIDOID}
-};
-
 /* Entities of a schema that the user may rename. */
 static SsotQuery schema_query = {
 	.sql =
@@ -206,24 +190,6 @@ static SsotQuery schema_query = {
 	.nargs = 2,
 	.argtypes = {TEXTOID, OIDOID}
 };
-
-static bool
-take_view(TupleTableSlot *slot, void *arg)
-{
-	List	  **locks = (List **) arg;
-	bool		isnull;
-
-	*locks = ssot_locks_add(*locks, DatumGetObjectId(slot_getattr(slot, 1, &isnull)), AccessExclusiveLock);
-	return true;
-}
-
-static void
-add_metric_views(List **locks, Oid relid)
-{
-	Datum		arg = ObjectIdGetDatum(relid);
-
-	ssot_config_each(&metric_views_query, &arg, NULL, take_view, locks);
-}
 
 /* The views of metrics come first, as with those who read them: *views; then what the
  * entities are read by, and they themselves: *tables. */
@@ -241,7 +207,7 @@ add_schema(List **views, List **tables, const char *schema)
 
 		if (!OidIsValid(relid))
 			continue;
-		add_metric_views(views, relid);
+		*views = ssot_metric_view_locks(*views, relid);
 		*tables = ssot_entity_locks(*tables, relid, (const char *) lfirst(cell));
 	}
 }
@@ -257,7 +223,7 @@ ssot_renaming_locks(Node *command, List *locks)
 	if (renaming.schema != NULL)
 		add_schema(&views, &locks, renaming.schema);
 	if (renaming.is_entity && !renaming.is_column)
-		add_metric_views(&views, renaming.relid);
+		views = ssot_metric_view_locks(views, renaming.relid);
 	locks = ssot_locks_add(locks, renaming.relid, AccessExclusiveLock);
 	locks = list_concat(views, locks);
 	return ssot_locks_add(locks, ssot_relation_oid("ssot.definition_version"), ShareRowExclusiveLock);

@@ -36,6 +36,14 @@ typedef struct SsotDdlHooks
 	List	   *(*rename_locks) (Node *command, List *locks);
 	void		(*before_rename) (Node *command);
 	void		(*after_rename) (Node *command);
+
+	/*
+	 * The same room, of views that belong to the owner of the table: add
+	 * their locks before it gets another owner, and give them to that when it
+	 * is done.
+	 */
+	List	   *(*owner_locks) (Oid relid, List *locks);
+	void		(*follow_owner) (const SsotEntity *entity);
 } SsotDdlHooks;
 
 extern SsotDdlHooks ssot_ddl_hooks;

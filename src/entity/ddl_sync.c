@@ -260,19 +260,48 @@ changes_view(const AlterTableStmt *stmt)
 	return false;
 }
 
-static void
-alter_begins(const AlterTableStmt *stmt)
+static bool
+changes_owner(const Node *command)
 {
+	ListCell   *lc;
+
+	if (!IsA(command, AlterTableStmt))
+		return false;
+	foreach(lc, ((const AlterTableStmt *) command)->cmds)
+		if (((AlterTableCmd *) lfirst(lc))->subtype == AT_ChangeOwner)
+		return true;
+	return false;
+}
+
+static List *
+alter_locks(void *arg)
+{
+	AlterTableStmt *stmt = (AlterTableStmt *) arg;
 	Oid			relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+	char	   *registered = name_to_lock(relid);
+	List	   *locks;
+
+	if (registered == NULL)
+		return NIL;
+	locks = ssot_entity_locks(NIL, relid, registered);
+	return changes_owner((Node *) stmt) ? ssot_ddl_hooks.owner_locks(relid, locks) : locks;
+}
+
+static void
+alter_begins(AlterTableStmt *stmt)
+{
+	Oid			relid;
 	SsotEntity *entity;
 	List	   *columns;
 	bool		retyped = false;
 	bool		id_retyped = false;
-	char	   *registered = changes_view(stmt) ? name_to_lock(relid) : NULL;
 
-	if (registered == NULL)
+	if (!changes_view(stmt))
 		return;
-	ssot_lock_with_view(relid, registered);
+	ssot_locks_take(alter_locks, stmt);
+	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+	if (name_to_lock(relid) == NULL)
+		return;
 	entity = ssot_entity_load(relid, true);
 	if (entity == NULL)
 		return;
@@ -649,6 +678,8 @@ table_altered(Oid relid, const Node *command)
 	require_usable(entity);
 	ssot_require_column_names(entity);
 	ssot_follow_owner(entity);
+	if (changes_owner(command))
+		ssot_ddl_hooks.follow_owner(entity);
 	if (ssot_follow_columns(entity) || changes_constraints(command))
 		ssot_map_read_anew(entity->name);
 }
