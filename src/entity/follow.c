@@ -85,7 +85,7 @@ ssot_follow_name_trigger(PG_FUNCTION_ARGS)
 		Form_pg_attribute att = TupleDescAttr(desc, attnum - 1);
 
 		is = heap_getattr(trigger->tg_newtuple, attnum, desc, &isnull);
-		if (!datumIsEqual(was, is, att->attbyval, att->attlen))
+		if (!datum_image_eq(was, is, att->attbyval, att->attlen))
 			follow(relid, column, att->atttypid, was, &is);
 	}
 	return PointerGetDatum(NULL);

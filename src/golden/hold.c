@@ -316,8 +316,8 @@ find_held(SsotHolds *holds, Datum id)
 {
 	for (int i = 0; i < holds->count; i++)
 		if (!holds->rows[i].written &&
-			datumIsEqual(holds->rows[i].values[0], id,
-						 holds->entity->id_typbyval, holds->entity->id_typlen))
+			datum_image_eq(holds->rows[i].values[0], id,
+						   holds->entity->id_typbyval, holds->entity->id_typlen))
 			return &holds->rows[i];
 	return NULL;
 }

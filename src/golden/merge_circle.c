@@ -214,7 +214,7 @@ above_themselves(const SsotEntity *entity, int field, const SsotRelation *parent
 static bool
 same_id(const SsotEntity *entity, Datum a, Datum b)
 {
-	return datumIsEqual(a, b, entity->id_typbyval, entity->id_typlen);
+	return datum_image_eq(a, b, entity->id_typbyval, entity->id_typlen);
 }
 
 /* What was found of a merge before: its place in "found", or -1. */

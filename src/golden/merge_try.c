@@ -43,7 +43,7 @@ typedef struct Attempt
 static bool
 same_id(const SsotEntity *entity, Datum a, Datum b)
 {
-	return datumIsEqual(a, b, entity->id_typbyval, entity->id_typlen);
+	return datum_image_eq(a, b, entity->id_typbyval, entity->id_typlen);
 }
 
 static bool

@@ -188,7 +188,7 @@ remember_merge(const SsotEntity *entity, List *kept, List *lost, const SsotMerge
 static bool
 same_id(const SsotEntity *entity, Datum a, Datum b)
 {
-	return datumIsEqual(a, b, entity->id_typbyval, entity->id_typlen);
+	return datum_image_eq(a, b, entity->id_typbyval, entity->id_typlen);
 }
 
 /* Link the two anew; a lost record without any system record only has

@@ -323,17 +323,21 @@ typedef struct Refresh
 	TupleDesc	resolved_desc;	/* source, key, copy, id, fields */
 	Tuplestorestate *resolved;
 	int64		nresolved;
+	MemoryContext row;			/* of what is made of the row at hand */
 } Refresh;
 
 static bool
 take_referring(TupleTableSlot *slot, void *arg)
 {
 	Refresh    *refresh = (Refresh *) arg;
+	MemoryContext old = MemoryContextSwitchTo(refresh->row);
 
 	CHECK_FOR_INTERRUPTS();
 	slot_getallattrs(slot);
 	ssot_references_want(refresh->references, DatumGetJsonbP(slot->tts_values[3]));
 	tuplestore_putvalues(refresh->read, refresh->read_desc, slot->tts_values, slot->tts_isnull);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(refresh->row);
 	return true;
 }
 
@@ -342,7 +346,7 @@ same_value(const SsotField *field, Datum a, bool a_null, Datum b, bool b_null)
 {
 	if (a_null || b_null)
 		return a_null == b_null;
-	return datumIsEqual(a, b, field->typbyval, field->typlen);
+	return datum_image_eq(a, b, field->typbyval, field->typlen);
 }
 
 static void
@@ -356,6 +360,7 @@ compare_targets(Refresh *refresh)
 	while (tuplestore_gettupleslot(refresh->read, true, false, slot))
 	{
 		bool		differs = false;
+		MemoryContext old = MemoryContextSwitchTo(refresh->row);
 
 		CHECK_FOR_INTERRUPTS();
 		slot_getallattrs(slot);
@@ -375,6 +380,8 @@ compare_targets(Refresh *refresh)
 			tuplestore_putvalues(refresh->resolved, refresh->resolved_desc, values, nulls);
 			refresh->nresolved++;
 		}
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(refresh->row);
 	}
 	ExecDropSingleTupleTableSlot(slot);
 }
@@ -461,6 +468,7 @@ ssot_references_refresh(const SsotEntity *entity, bool all, TimestampTz t,
 	refresh.read = tuplestore_begin_heap(false, false, work_mem);
 	refresh.resolved_desc = refresh_desc(entity, false);
 	refresh.resolved = tuplestore_begin_heap(true, false, work_mem);
+	refresh.row = AllocSetContextCreate(CurrentMemoryContext, "ssot reference", ALLOCSET_DEFAULT_SIZES);
 	statement.sql = ssot_sql("SELECT s.ssot_source, s.ssot_key, s.ssot_copy, s.ssot_refs, s.%I%s%s"
 							 " FROM %T AS s WHERE s.ssot_refs IS NOT NULL AND (%s)",
 							 entity->id_column, entity->nfields > 0 ? ", " : "",
@@ -476,6 +484,7 @@ ssot_references_refresh(const SsotEntity *entity, bool all, TimestampTz t,
 	}
 	tuplestore_end(refresh.read);
 	tuplestore_end(refresh.resolved);
+	MemoryContextDelete(refresh.row);
 	ssot_restore_user(user);
 	return refresh.nresolved;
 }

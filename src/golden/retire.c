@@ -78,6 +78,7 @@ ssot_retirements_read(const SsotEntity *entity, Tuplestorestate *touched, int64 
 		.nrelations = touched == NULL ? 0 : 1,.relations = &relation
 	};
 	SsotUser	user = ssot_become_owner(ssot_companion_oid("ssot.retirement"));
+	int			level;
 
 	retirements->entity = entity;
 	if (touched == NULL)
@@ -89,8 +90,10 @@ ssot_retirements_read(const SsotEntity *entity, Tuplestorestate *touched, int64 
 								 " WHERE r.entity = %L", entity->name);
 	ssot_statement_each(&statement, take_retired, retirements);
 	ssot_restore_user(user);
+	level = ssot_settings_begin(false);
 	for (int i = 0; i < retirements->count; i++)
 		retirements->ids[i] = ssot_golden_id(entity, TextDatumGetCString(retirements->ids[i]));
+	ssot_settings_end(level);
 	return retirements;
 }
 
@@ -98,8 +101,8 @@ bool
 ssot_is_retired_by_person(SsotRetirements *retirements, Datum id)
 {
 	for (int i = 0; i < retirements->count; i++)
-		if (datumIsEqual(retirements->ids[i], id, retirements->entity->id_typbyval,
-						 retirements->entity->id_typlen))
+		if (datum_image_eq(retirements->ids[i], id, retirements->entity->id_typbyval,
+						   retirements->entity->id_typlen))
 			return true;
 	return false;
 }
@@ -117,14 +120,19 @@ static SsotQuery delete_retirement = {
 	2, {TEXTOID, TEXTOID}
 };
 
+/* As runs read it: a date as an id is written the same whoever retires it. */
 static Datum
 id_text(const SsotEntity *entity, Datum id)
 {
 	Oid			output;
 	bool		is_varlena;
+	int			level = ssot_settings_begin(false);
+	Datum		text;
 
 	getTypeOutputInfo(entity->id_type, &output, &is_varlena);
-	return CStringGetTextDatum(OidOutputFunctionCall(output, id));
+	text = CStringGetTextDatum(OidOutputFunctionCall(output, id));
+	ssot_settings_end(level);
+	return text;
 }
 
 bool

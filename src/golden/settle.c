@@ -181,8 +181,8 @@ gather_record(TupleTableSlot *slot, void *arg)
 	if (slot->tts_isnull[0])
 		return true;
 	if (reader->started &&
-		!datumIsEqual(slot->tts_values[0], reader->group.id,
-					  entity->id_typbyval, entity->id_typlen))
+		!datum_image_eq(slot->tts_values[0], reader->group.id,
+						entity->id_typbyval, entity->id_typlen))
 		emit_group(reader);
 	old = CurrentMemoryContext;
 	if (!reader->started)

@@ -127,7 +127,7 @@ remember_split(Split *split)
 static bool
 same_id(const SsotEntity *entity, Datum a, Datum b)
 {
-	return datumIsEqual(a, b, entity->id_typbyval, entity->id_typlen);
+	return datum_image_eq(a, b, entity->id_typbyval, entity->id_typlen);
 }
 
 /* The id of what left. */

@@ -172,8 +172,8 @@ static bool
 moves(const SsotEntity *entity, const SsotNode *node)
 {
 	return node->has_id != node->had_id ||
-		(node->has_id && !datumIsEqual(node->id, node->old_id, entity->id_typbyval,
-									   entity->id_typlen));
+		(node->has_id && !datum_image_eq(node->id, node->old_id, entity->id_typbyval,
+										 entity->id_typlen));
 }
 
 bool

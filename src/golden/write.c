@@ -127,7 +127,8 @@ static SsotQuery default_of_column = {
 	2, {OIDOID, INT2OID}
 };
 
-/* The column's default as SQL, for a record that is created; or NULL. */
+/* The column's default as SQL, for a record that is created; or NULL. In the column's
+ * type: the cast that the column makes of another is not in its text. */
 static const char *
 column_default(const SsotEntity *entity, const SsotField *field)
 {
@@ -137,7 +138,8 @@ column_default(const SsotEntity *entity, const SsotField *field)
 
 	if (!ssot_query_one(&default_of_column, args, NULL, 1, &expression, &isnull) || isnull)
 		return NULL;
-	return TextDatumGetCString(expression);
+	return psprintf("CAST(%s AS %s)", TextDatumGetCString(expression),
+					format_type_extended(field->base_type, -1, FORMAT_TYPE_FORCE_QUALIFY));
 }
 
 static char *
