@@ -96,6 +96,10 @@ static SsotQuery metrics_query = {
 	.argtypes = {TEXTOID}
 };
 
+/*
+ * Names are asked of functions and not of catalogue tables: a transaction that sees an
+ * old snapshot finds two rows there of what others have renamed and it has renamed.
+ */
 static SsotQuery versions_query = {
 	.sql =
 	"SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(\n"
@@ -106,17 +110,16 @@ static SsotQuery versions_query = {
 	"FROM ssot.definition_version AS v\n"
 	"CROSS JOIN LATERAL (\n"
 	"    SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('name', e.name, 'number', c.oid, 'columns', (\n"
-	"               SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('name', f.name, 'number', a.attnum) ORDER BY f.place)\n"
-	"               FROM pg_catalog.jsonb_array_elements_text(e.fields) WITH ORDINALITY AS f (name, place)\n"
-	"               LEFT JOIN pg_catalog.pg_attribute AS a\n"
-	"                   ON a.attrelid = c.oid AND a.attname = f.name AND a.attnum > 0 AND NOT a.attisdropped)))\n"
+	"               SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('name', f.name, 'number', (\n"
+	"                          SELECT pg_catalog.max(a.attnum) FROM pg_catalog.pg_attribute AS a\n"
+	"                          WHERE a.attrelid = c.oid AND a.attname = f.name AND a.attnum > 0 AND NOT a.attisdropped)) ORDER BY f.place)\n"
+	"               FROM pg_catalog.jsonb_array_elements_text(e.fields) WITH ORDINALITY AS f (name, place))))\n"
 	"               FILTER (WHERE e.fields IS NOT NULL) AS reads,\n"
 	"           pg_catalog.max(c.oid::pg_catalog.int8) FILTER (WHERE e.name = v.defined_entity) AS defined\n"
 	"    FROM (SELECT x.key AS name, x.value AS fields FROM pg_catalog.jsonb_each(v.reads) AS x\n"
 	"          UNION ALL\n"
 	"          SELECT v.defined_entity, NULL WHERE v.defined_entity IS NOT NULL) AS e\n"
-	"    LEFT JOIN (pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace)\n"
-	"        ON n.nspname = (pg_catalog.parse_ident(e.name))[1] AND c.relname = (pg_catalog.parse_ident(e.name))[2]\n"
+	"    CROSS JOIN LATERAL (SELECT pg_catalog.to_regclass(e.name)::pg_catalog.oid AS oid) AS c\n"
 	") AS r",
 	.nargs = 0
 };
@@ -192,19 +195,16 @@ static SsotQuery write_query = {
 	"    compiled = coalesce(n.compiled, v.compiled)\n"
 	"FROM (\n"
 	"    SELECT w.definition, w.variant, w.version, k.compiled,\n"
-	"           (SELECT pg_catalog.format('%I.%I', s.nspname, c.relname)\n"
-	"            FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS s ON s.oid = c.relnamespace\n"
-	"            WHERE c.oid = w.entity::pg_catalog.oid) AS defined_entity,\n"
+	"           (pg_catalog.pg_identify_object('pg_catalog.pg_class'::pg_catalog.regclass, w.entity::pg_catalog.oid, 0)).identity\n"
+	"               AS defined_entity,\n"
 	"           (SELECT coalesce(pg_catalog.jsonb_object_agg(\n"
-	"                       coalesce(pg_catalog.format('%I.%I', s.nspname, c.relname), e.name),\n"
-	"                       (SELECT coalesce(pg_catalog.jsonb_agg(coalesce(a.attname, f.value ->> 'name') ORDER BY f.place), '[]')\n"
-	"                        FROM pg_catalog.jsonb_array_elements(e.columns) WITH ORDINALITY AS f (value, place)\n"
-	"                        LEFT JOIN pg_catalog.pg_attribute AS a\n"
-	"                            ON a.attrelid = c.oid AND a.attnum = (f.value ->> 'number')::pg_catalog.int2\n"
-	"                               AND NOT a.attisdropped)), '{}')\n"
-	"            FROM pg_catalog.jsonb_to_recordset(w.reads) AS e (name text, number oid, columns jsonb)\n"
-	"            LEFT JOIN (pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS s ON s.oid = c.relnamespace)\n"
-	"                ON c.oid = e.number) AS reads\n"
+	"                       coalesce((pg_catalog.pg_identify_object('pg_catalog.pg_class'::pg_catalog.regclass, e.number, 0)).identity, e.name),\n"
+	"                       (SELECT coalesce(pg_catalog.jsonb_agg(coalesce(\n"
+	"                                   (pg_catalog.pg_identify_object_as_address('pg_catalog.pg_class'::pg_catalog.regclass, e.number,\n"
+	"                                        (f.value ->> 'number')::pg_catalog.int4)).object_names[3],\n"
+	"                                   f.value ->> 'name') ORDER BY f.place), '[]')\n"
+	"                        FROM pg_catalog.jsonb_array_elements(e.columns) WITH ORDINALITY AS f (value, place))), '{}')\n"
+	"            FROM pg_catalog.jsonb_to_recordset(w.reads) AS e (name text, number oid, columns jsonb)) AS reads\n"
 	"    FROM pg_catalog.jsonb_to_recordset($1)\n"
 	"        AS w (definition text, variant text, version integer, reads jsonb, entity int8)\n"
 	"    LEFT JOIN pg_catalog.jsonb_to_recordset($2)\n"
