@@ -41,6 +41,9 @@ INSERT INTO pair (kind, a, b, why) VALUES
   ('person_name', '{Mary,Smith}',         '{Peter,Smith}',         'relatives, or strangers'),
   ('person_name', '{Mary,Smith}',         '{Peter,Jones}',         'nothing'),
   ('person_name', '{"Dr. Hans Müller"}',  '{"Müller, Hans"}',      'one column, two orders'),
+  ('person_name', '{Ana,Ruiz,NULL}',      '{Ana,Ruiz,Vega}',       'second family name missing'),
+  ('person_name', '{Bob,Smith,NULL}',     '{Robert,Smith,Jr}',     'suffix in a column of its own'),
+  ('person_name', '{NULL,Smith,NULL}',    '{Robert,Smith,NULL}',   'of three columns only the family name'),
   ('person_name', '{Li}',                 '{Li}',                  'one word'),
   ('person_name', '{"",""}',              '{James,Smith}',         'no name'),
 
@@ -77,6 +80,18 @@ INSERT INTO pair (kind, a, b, why) VALUES
   ('phone', '{+49 30 1234567}',           '{+44 20 1234567}',          'the same ending'),
   ('phone', '{+49 30 1234567}',           '{+49 89 7654321}',          'nothing'),
   ('phone', '{n/a}',                      '{030 1234567}',             'no number'),
+
+  ('date', '{1949-05-42}',                '{1949-05-24}',          'impossible day, two digits exchanged'),
+  ('date', '{1982-17-30}',                '{1982-12-30}',          'impossible month, one digit'),
+  ('date', '{19820032}',                  '{19820132}',            'impossible both, eight digits'),
+  ('date', '{31021985}',                  '{1985-02-31}',          'impossible, year last'),
+  ('date', '{1949-05-42}',                '{1949-05-03}',          'impossible day, another one'),
+  ('date', '{1949-05-42}',                '{1971-11-03}',          'impossible day, another date'),
+  ('date', '{1949}',                      '{1949-05-42}',          'year only, and an impossible day'),
+
+  ('code', '{AB-1234567}',                '{ab 1234567}',          'case and signs'),
+  ('code', '{AB-1234567}',                '{AB-1234576}',          'a slip'),
+  ('code', '{AB-1234567}',                '{CD-7654321}',          'nothing'),
 
   ('address', '{12 Main Street}',         '{12 Main St.}',             'street type'),
   ('address', '{12 Main Street}',         '{Main St,12}',              'number in a column of its own'),

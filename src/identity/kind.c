@@ -10,6 +10,7 @@
 /* By name. */
 static const SsotKind *const kinds[] = {
 	&ssot_kind_address,
+	&ssot_kind_code,
 	&ssot_kind_company,
 	&ssot_kind_date,
 	&ssot_kind_email,

@@ -1,11 +1,13 @@
 /*
  * identity/kind_code.c
- *		Values that are codes: exact, postcode, identifier.
+ *		Values that are codes: exact, postcode, code, identifier.
  *
  * A code has no parts that mean anything by themselves, so what is compared is
  * its letters and digits. A postcode's beginning names an area; an identifier
  * (a tax number, an LEI) names one thing, so two records with different ones are
- * two things, unless the difference looks like a slip of the keyboard.
+ * two things, unless the difference looks like a slip of the keyboard. A code that
+ * names one thing without being that reliable (a number that people write down) is
+ * compared likewise, but what a difference says is learnt.
  */
 #include "postgres.h"
 
@@ -199,6 +201,20 @@ static const SsotKeyClass identifier_classes[] = {
 	{"identifier", SSOT_KEY_ALONE},
 	{"first half", SSOT_KEY_COMBINED},
 	{"second half", SSOT_KEY_COMBINED},
+};
+
+const SsotKind ssot_kind_code = {
+	.name = "code",
+	.description = "numbers and codes of one thing: letters and digits, one or two off",
+	.nlevels = 4,
+	.levels = (const char *const[]) {"different", "two characters off", "one character off", "equal"},
+	.shares = (const double[]) {0.10, 0.02, 0.06, 0.82},
+	.flags = SSOT_KIND_FREQUENCY,
+	.nclasses = lengthof(identifier_classes),
+	.classes = identifier_classes,
+	.prepare = prepare_code,
+	.keys = keys_identifier,
+	.level = level_identifier,
 };
 
 const SsotKind ssot_kind_identifier = {

@@ -8,8 +8,9 @@
  * a hyphen and the month after a slash; a wrong guess costs little, since dates
  * with day and month exchanged agree at a high level. A year alone, or a year
  * and a month, is a date of which less is known: what it lacks can agree with
- * anything, but is never equal to a whole date. A text that holds no date counts
- * as missing.
+ * anything, but is never equal to a whole date. A date that cannot be (a 42nd of
+ * May) is a slip: what is possible of it is known, and its digits are compared as
+ * they were written. A text that holds no date counts as missing.
  */
 #include "postgres.h"
 
@@ -23,7 +24,8 @@ typedef struct DateValue
 	int16		year;
 	uint8		month;
 	uint8		day;
-	char		digits[8];		/* YYYYMMDD */
+	char		digits[8];		/* YYYYMMDD, as written */
+	bool		written;		/* all eight were */
 } DateValue;
 
 enum
@@ -75,20 +77,34 @@ is_month_day(int month, int day)
 	return month >= 1 && month <= 12 && day >= 1 && day <= 31;
 }
 
+/* Years that somebody may have meant where the rest is wrong. */
+static bool
+is_likely_year(int year)
+{
+	return year >= 1700 && year <= 2199;
+}
+
 static bool
 split_eight(int number, int *year, int *month, int *day)
 {
-	*year = number / 10000;
-	*month = number / 100 % 100;
-	*day = number % 100;
-	if (*year >= 1000 && *year <= 2999 && is_month_day(*month, *day))
-		return true;
-	*day = number / 1000000;
-	*month = number / 10000 % 100;
-	*year = number % 10000;
-	return *year >= 1000 && *year <= 2999 && is_month_day(*month, *day);
+	int			first = number / 10000;
+	int			last = number % 10000;
+	bool		year_first = first >= 1000 && first <= 2999 &&
+	is_month_day(last / 100, last % 100);
+
+	if (!year_first && !(last >= 1000 && last <= 2999 && is_month_day(first % 100, first / 100)))
+	{
+		year_first = is_likely_year(first);
+		if (!year_first && !is_likely_year(last))
+			return false;
+	}
+	*year = year_first ? first : last;
+	*month = year_first ? last / 100 : first % 100;
+	*day = year_first ? last % 100 : first / 100;
+	return true;
 }
 
+/* What is not there is -1; what is there need not be possible. */
 static bool
 read_date(const char *text, int len, int *year, int *month, int *day)
 {
@@ -96,16 +112,20 @@ read_date(const char *text, int len, int *year, int *month, int *day)
 	char		separator;
 	int			n = find_runs(text, len, runs, 3, &separator);
 
-	*year = *month = *day = 0;
+	*year = 0;
+	*month = *day = -1;
 	if (n == 0)
 		return false;
 	if (runs[0].length == 8)
-		return split_eight(runs[0].value, year, month, day);
-	if (runs[0].length == 4)
+	{
+		if (!split_eight(runs[0].value, year, month, day))
+			return false;
+	}
+	else if (runs[0].length == 4)
 	{
 		*year = runs[0].value;
-		*month = n > 1 && runs[1].length <= 2 ? runs[1].value : 0;
-		*day = n > 2 && runs[2].length <= 2 ? runs[2].value : 0;
+		*month = n > 1 && runs[1].length <= 2 ? runs[1].value : -1;
+		*day = n > 2 && runs[2].length <= 2 ? runs[2].value : -1;
 	}
 	else if (n == 3 && runs[2].length == 4)
 	{
@@ -115,15 +135,13 @@ read_date(const char *text, int len, int *year, int *month, int *day)
 	}
 	else
 		return false;
-	if (*month > 12 && *day <= 12)
+	if (*month > 12 && *day >= 1 && *day <= 12)
 	{
 		int			swap = *month;
 
 		*month = *day;
 		*day = swap;
 	}
-	if (*month > 12 || *day > 31 || *month == 0)
-		*month = *day = 0;
 	return *year > 0;
 }
 
@@ -139,8 +157,11 @@ prepare_date(StringInfo out, const char *text, int len)
 	if (!read_date(text, len, &year, &month, &day))
 		return false;
 	date.year = year;
-	date.month = month;
-	date.day = day;
+	date.month = month >= 1 && month <= 12 ? month : 0;
+	date.day = day >= 1 && day <= 31 && date.month != 0 ? day : 0;
+	date.written = month >= 0 && month <= 99 && day >= 0 && day <= 99;
+	if (!date.written)
+		month = day = 0;
 	snprintf(digits, sizeof(digits), "%04d%02d%02d", year, month, day);
 	memcpy(date.digits, digits, sizeof(date.digits));
 	appendBinaryStringInfo(out, (char *) &date, sizeof(date));
@@ -219,13 +240,15 @@ level_date(const void *a, const void *b)
 	const DateValue *left = a;
 	const DateValue *right = b;
 	bool		whole = left->day != 0 && right->day != 0;
+	bool		written = left->written && right->written;
 	int			parts = (left->year == right->year) + (left->month == right->month) +
 	(left->day == right->day);
 	int			apart = days_apart(left, right);
 
-	if (whole && (is_slip(left, right) ||
-				  (left->year == right->year && left->month == right->day &&
-				   left->day == right->month)))
+	if (written && is_slip(left, right))
+		return SLIP;
+	if (whole && left->year == right->year && left->month == right->day &&
+		left->day == right->month)
 		return SLIP;
 	if (parts == 2 || (whole && apart <= 31))
 		return MONTH;

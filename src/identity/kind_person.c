@@ -3,9 +3,10 @@
  *		Names of people.
  *
  * A name comes as one text ("Dr. Hans Müller", "Müller, Hans") or as several
- * columns, the last of which is the family name. Columns say which part is which
- * and are sometimes wrong: so the parts are also compared crosswise, and a text
- * of one column is taken to end with the family name.
+ * columns, the last of which is the family name; of three and more it is the last
+ * one that has a word, since a second family name or a suffix is mostly empty.
+ * Columns say which part is which and are sometimes wrong: so the parts are also
+ * compared crosswise, and a text of one column is taken to end with the family name.
  *
  * Given names agree by what they may stand for (identity/nicknames.c), by their
  * beginning ("chris", "j"), or up to a slip; family names wholly, in part
@@ -83,7 +84,10 @@ prepare_person(StringInfo out, const char *text, int len)
 	SsotWordList list;
 	PersonValue value = {0};
 	const char *end = text + len;
-	bool		columns = memchr(text, SSOT_FIELD_SEPARATOR, len) != NULL;
+	int			columns = 0;
+	int			filled = 0;		/* the last column that has a word, and its
+								 * first one */
+	int			filled_at = 0;
 
 	ssot_words_begin(&list);
 	for (const char *p = text; p <= end;)
@@ -96,12 +100,20 @@ prepare_person(StringInfo out, const char *text, int len)
 		value.family = list.count;
 		if (key != NULL)
 			add_words(&list, key, n);
+		if (value.family < list.count)
+		{
+			filled = columns;
+			filled_at = value.family;
+		}
+		columns++;
 		p = stop + 1;
 	}
 	if (list.count == 0)
 		return false;
-	if (!columns)
+	if (columns == 1)
 		value.family = list.count - 1;
+	else if (columns > 2 && filled > 0)
+		value.family = filled_at;
 	for (int i = 0; i < Min(list.count, NAMED_WORDS); i++)
 	{
 		int			names[SSOT_MAX_FULL_NAMES];

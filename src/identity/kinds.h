@@ -8,6 +8,7 @@
 #include "identity/kind.h"
 
 extern const SsotKind ssot_kind_address;
+extern const SsotKind ssot_kind_code;
 extern const SsotKind ssot_kind_company;
 extern const SsotKind ssot_kind_date;
 extern const SsotKind ssot_kind_email;
