@@ -6,7 +6,9 @@
  * words mean which kind. The first rule that fits decides, so the more specific
  * ones come first: "email_address" is an e-mail, not an address. What no rule
  * fits is left out rather than guessed: a comparison that says nothing costs
- * time, and one that misleads costs accuracy.
+ * time, and one that misleads costs accuracy. A number that is taken to name one
+ * thing is compared as a code: only somebody who knows it to be reliable may have
+ * it forbid a match, as identifier.
  */
 #include "postgres.h"
 
@@ -29,6 +31,7 @@ typedef enum Role
 	ROLE_DATE,
 	ROLE_EMAIL,
 	ROLE_FAMILY,
+	ROLE_FULL_NAME,				/* given and family name in one */
 	ROLE_GIVEN,
 	ROLE_HOUSE_NUMBER,
 	ROLE_IDENTIFIER,
@@ -50,19 +53,23 @@ typedef struct Rule
 static const Rule rules[] = {
 	{ROLE_EMAIL, "email e_mail mail courriel correo"},
 	{ROLE_PHONE, "phone telephone tel mobile cell cellphone telefon telefono handy"},
-	{ROLE_POSTCODE, "postcode postal_code post_code postalcode zip zipcode zip_code plz cap code_postal"},
+	{ROLE_POSTCODE, "postcode postal_code post_code postalcode zip zipcode zip_code plz cap code_postal postal"},
 	{ROLE_IDENTIFIER, "tax_id taxid tax_no tax_number tax_code vat vat_id vat_no vat_number lei ssn soc_sec_id iban duns ein tin nif cif siren siret uid_number national_id passport_no passport_number isin gtin company_number registration_number"},
+	{ROLE_TEXT, "birth_place birthplace place_of_birth birth_city birth_town city_of_birth geburtsort"},
+	{ROLE_CODE, "birth_country country_of_birth birth_state"},
+	{ROLE_PERSON, "birth_name maiden_name maiden geburtsname"},
 	{ROLE_DATE, "dob birth birthday birthdate born date_of_birth geburtsdatum founded established"},
 	{ROLE_GIVEN, "first_name firstname given_name givenname given forename fname vorname prenom first"},
 	{ROLE_FAMILY, "last_name lastname surname family_name familyname family lname nachname last"},
 	{ROLE_MIDDLE, "middle_name middlename middle"},
 	{ROLE_HOUSE_NUMBER, "house_no house_number housenumber houseno street_number street_no hausnummer hausnr"},
-	{ROLE_ADDRESS, "street street_name addr address addresses address_line strasse"},
-	{ROLE_COMPANY, "company organisation organization org legal_name firm employer vendor supplier account_name firma"},
-	{ROLE_PERSON, "contact contact_name full_name fullname person person_name contact_person"},
+	{ROLE_ADDRESS, "street street_name addr address addresses address_line strasse thoroughfare"},
+	{ROLE_COMPANY, "company organisation organization org legal_name firm employer vendor supplier account_name business_name trading_name trade_name institution firma"},
+	{ROLE_FULL_NAME, "full_name fullname person_name display_name complete_name"},
+	{ROLE_PERSON, "contact contact_name person contact_person"},
 	{ROLE_NAME, "name"},
-	{ROLE_TEXT, "city town suburb locality ort stadt title website url web domain homepage"},
-	{ROLE_CODE, "country country_code state region province gender sex"},
+	{ROLE_TEXT, "city town suburb locality municipality ort stadt title occupation profession website url web domain homepage"},
+	{ROLE_CODE, "country country_code state region province county gender sex nationality"},
 };
 
 /* Tables whose rows are people, or things with a title. */
@@ -112,11 +119,23 @@ contains_one_of(const char *name, const char *lines)
 	return false;
 }
 
+static bool
+has_role_words(const char *name, Role role)
+{
+	for (int i = 0; i < lengthof(rules); i++)
+		if (rules[i].role == role && contains_one_of(name, rules[i].words))
+			return true;
+	return false;
+}
+
 static Role
 column_role(const char *column, Oid type, bool is_text)
 {
 	char	   *words = name_words(column);
 
+	/* "first_and_last_name" */
+	if (is_text && has_role_words(words, ROLE_GIVEN) && has_role_words(words, ROLE_FAMILY))
+		return ROLE_FULL_NAME;
 	for (int i = 0; i < lengthof(rules); i++)
 	{
 		Role		role = rules[i].role;
@@ -156,10 +175,11 @@ role_kind(Role role, const char *table, bool has_birth)
 			return "email";
 		case ROLE_GIVEN:
 		case ROLE_FAMILY:
+		case ROLE_FULL_NAME:
 		case ROLE_PERSON:
 			return "person_name";
 		case ROLE_IDENTIFIER:
-			return "identifier";
+			return "code";		/* what was guessed must not forbid */
 		case ROLE_PHONE:
 			return "phone";
 		case ROLE_POSTCODE:
@@ -237,6 +257,19 @@ push_together(JsonbParseState **state, const SsotEntity *entity, Role *roles,
 	return n;
 }
 
+/*
+ * The whole name says again what its parts have said, and what is compared twice
+ * counts twice.
+ */
+static void
+leave_out_whole(Role *roles, int n, const char *table, bool has_birth)
+{
+	for (int f = 0; f < n; f++)
+		if (roles[f] == ROLE_FULL_NAME ||
+			(roles[f] == ROLE_NAME && strcmp(role_kind(ROLE_NAME, table, has_birth), "person_name") == 0))
+			roles[f] = ROLE_MIDDLE; /* has no kind */
+}
+
 Jsonb *
 ssot_match_default(const SsotEntity *entity, List **left_out)
 {
@@ -262,8 +295,11 @@ ssot_match_default(const SsotEntity *entity, List **left_out)
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	if (find_role(roles, entity->nfields, ROLE_GIVEN) >= 0 &&
 		find_role(roles, entity->nfields, ROLE_FAMILY) >= 0)
+	{
 		n += push_together(&state, entity, roles, "person", "person_name",
 						   name_parts, lengthof(name_parts));
+		leave_out_whole(roles, entity->nfields, table, has_birth);
+	}
 	if (find_role(roles, entity->nfields, ROLE_ADDRESS) >= 0)
 		n += push_together(&state, entity, roles, "address", "address",
 						   address_parts, lengthof(address_parts));
