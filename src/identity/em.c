@@ -14,6 +14,10 @@
  * for weight computation in the Fellegi-Sunter model of record linkage", 1988;
  * the idea of several passes is that of Splink).
  *
+ * Where a field names the thing and the rule does not speak of it, the rule learns
+ * besides how its own strangers look: those who share an address share the town. EM
+ * then starts from names, and never lets those of one thing differ at will.
+ *
  * Patterns are counted first: an iteration costs time by the number of different
  * patterns, not of pairs. A field's shares begin as, and are pulled to, those
  * that its kind expects, as if PRIOR_PAIRS pairs had been seen: a small set
@@ -36,6 +40,10 @@
 #define SETTLED				1e-9	/* share by which it still changes */
 #define MAX_WEIGHT			24.0
 #define MIN_SHARE			1e-7
+#define GROUP_PAIRS			2000000 /* that are looked at for groups */
+#define MOST_NAMESAKES		0.005	/* strangers with the same name */
+#define WEAK_NAMES			0.1 /* levels so rare among records of one thing */
+#define MOST_OTHER_NAMES	0.5 /* are no more than that, all together */
 
 /* A pattern, how often each rule drew it, for one rule. */
 typedef struct PatternCount
@@ -82,8 +90,13 @@ typedef struct Learning
 	int			nrandom;
 	double	   *shares;			/* per rule: of matches among its pairs */
 	double		all_pairs;
+	double		possible;		/* pairs that are not of one group */
 	double		equal[SSOT_MAX_FIELDS]; /* pairs with equal values */
 	double		both[SSOT_MAX_FIELDS];	/* pairs that have both values */
+	bool		names[SSOT_MAX_FIELDS]; /* fields that name the thing */
+	double		(*drawn_levels)[SSOT_MAX_FIELDS][SSOT_LEVELS];	/* how often each rule
+																 * drew them */
+	double		(*rule_u)[SSOT_MAX_FIELDS][SSOT_LEVELS];	/* u among those pairs */
 } Learning;
 
 /* ---- u ------------------------------------------------------------------- */
@@ -102,6 +115,30 @@ count_random(Learning *learning)
 	learning->nrandom = fold(learning->random, training->nrandom);
 }
 
+/*
+ * The share of pairs that may be one thing: two records of one group may not, and of
+ * two lists with a record per thing half of all pairs are that. The order of records
+ * is that of a hash, so that neighbours are as good as drawn.
+ */
+static double
+possible_share(const SsotRecords *records)
+{
+	int			distances = Min(records->n - 1, GROUP_PAIRS / Max(records->n, 1) + 1);
+	double		together = 0;
+	double		pairs = 0;
+
+	if (records->groups == NULL)
+		return 1;
+	for (int d = 1; d <= distances; d++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		for (int i = 0; i + d < records->n; i++)
+			together += ssot_in_one_group(records, i, i + d);
+		pairs += records->n - d;
+	}
+	return pairs == 0 ? 1 : 1 - together / pairs;
+}
+
 static void
 count_equal(Learning *learning)
 {
@@ -116,16 +153,13 @@ count_equal(Learning *learning)
 	}
 }
 
-/* The weight of a pattern, without the fields of a rule. */
 static double
-pattern_weight(const SsotModel *model, SsotPattern pattern, const SsotBlocking *without)
+pattern_weight(const SsotModel *model, SsotPattern pattern)
 {
 	double		weight = 0;
 
 	for (int f = 0; f < model->nfields; f++)
-		if (without == NULL || (f != without->field[0] &&
-								(without->nparts < 2 || f != without->field[1])))
-			weight += model->fields[f].weight[ssot_pattern_level(pattern, f)];
+		weight += model->fields[f].weight[ssot_pattern_level(pattern, f)];
 	return weight;
 }
 
@@ -146,7 +180,7 @@ learn_u(Learning *learning)
 	{
 		const PatternCount *entry = &learning->random[i];
 		double		other = entry->count *
-		(1 - ssot_probability(log_odds(model->prior) + pattern_weight(model, entry->pattern, NULL)));
+		(1 - ssot_probability(log_odds(model->prior) + pattern_weight(model, entry->pattern)));
 
 		for (int f = 0; f < model->nfields; f++)
 			counts[f][ssot_pattern_level(entry->pattern, f)] += other;
@@ -157,18 +191,38 @@ learn_u(Learning *learning)
 		int			top = field->nlevels;
 		double		have = learning->both[f] / Max(learning->all_pairs, 1);
 		double		equal = learning->equal[f] - model->matches * have * field->m[top];
+		double		both = learning->both[f];
 		double		total = 0;
 
 		if (learning->training->complete)
+		{
 			equal = counts[f][top];
+			both *= learning->possible / Max(learning->all_pairs, 1);
+		}
 		equal = Max(equal, 0.02 * learning->equal[f]);
-		field->u[top] = Max(equal, 1) / Max(learning->both[f], 2);
+		field->u[top] = Max(equal, 1) / Max(both, 2);
 		for (int l = 1; l < top; l++)
 			total += counts[f][l] + 0.5 / top;
 		for (int l = 1; l < top; l++)
 			field->u[l] = (counts[f][l] + 0.5 / top) / total * (1 - field->u[top]);
 		for (int l = 1; l <= top; l++)
 			field->u[l] = Max(field->u[l], MIN_SHARE);
+	}
+}
+
+/*
+ * People and companies are named to be told apart; a field in which many are called
+ * alike does not do that.
+ */
+static void
+find_names(Learning *learning)
+{
+	for (int f = 0; f < learning->model->nfields; f++)
+	{
+		const SsotFieldModel *field = &learning->model->fields[f];
+
+		learning->names[f] = (learning->records->fields[f].kind->flags & SSOT_KIND_NAME) != 0 &&
+			field->u[field->nlevels] < MOST_NAMESAKES;
 	}
 }
 
@@ -186,16 +240,103 @@ count_all(Learning *learning, double counts[SSOT_MAX_FIELDS][SSOT_LEVELS])
 	{
 		const PatternCount *entry = &learning->random[i];
 		double		same = entry->count *
-		ssot_probability(base + pattern_weight(model, entry->pattern, NULL));
+		ssot_probability(base + pattern_weight(model, entry->pattern));
 
 		for (int f = 0; f < model->nfields; f++)
 			counts[f][ssot_pattern_level(entry->pattern, f)] += same;
 	}
 }
 
+/* Does a field name the thing that the rule does not speak of? */
+static bool
+has_name(const Learning *learning, const SsotBlocking *rule)
+{
+	for (int f = 0; f < learning->model->nfields; f++)
+		if (learning->names[f] && !ssot_rule_has_field(rule, f))
+			return true;
+	return false;
+}
+
+/*
+ * What the levels of the fields are worth among the pairs of a rule, of whose own
+ * fields it says nothing; "names_only": for a start, where some field names the thing.
+ */
+static void
+weigh_rule(const Learning *learning, int r, bool names_only,
+		   double weights[SSOT_MAX_FIELDS][SSOT_LEVELS])
+{
+	const SsotModel *model = learning->model;
+	const SsotBlocking *rule = learning->training->rules[r];
+	bool		named = has_name(learning, rule);
+
+	memset(weights, 0, sizeof(double) * SSOT_MAX_FIELDS * SSOT_LEVELS);
+	for (int f = 0; f < model->nfields; f++)
+	{
+		const SsotFieldModel *field = &model->fields[f];
+
+		if (ssot_rule_has_field(rule, f) || (named && names_only && !learning->names[f]))
+			continue;
+		for (int l = 1; l <= field->nlevels; l++)
+		{
+			weights[f][l] = field->weight[l];
+			if (named && !learning->names[f])
+				weights[f][l] += log2(field->u[l] / learning->rule_u[r][f][l]);
+		}
+	}
+}
+
+/*
+ * How strangers agree whom the rule brings together: those of its pairs that do not
+ * match. With few of them, as strangers do elsewhere.
+ */
+static void
+learn_rule_u(Learning *learning, int r, double matching[SSOT_MAX_FIELDS][SSOT_LEVELS])
+{
+	for (int f = 0; f < learning->model->nfields; f++)
+	{
+		const SsotFieldModel *field = &learning->model->fields[f];
+		double		total = PRIOR_PAIRS;
+
+		for (int l = 1; l <= field->nlevels; l++)
+			total += learning->drawn_levels[r][f][l] - matching[f][l];
+		for (int l = 1; l <= field->nlevels; l++)
+			learning->rule_u[r][f][l] = (learning->drawn_levels[r][f][l] - matching[f][l] +
+										 PRIOR_PAIRS * field->u[l]) / total;
+	}
+}
+
+/*
+ * Of one thing few records have names that do not agree. Where learning finds more, it
+ * has found what lives at one address or belongs to one family.
+ */
+static void
+hold_down(double *counts, int nlevels, const double *expected)
+{
+	double		reached = 0;
+	double		weak = 0;
+	double		strong = 0;
+	double		most;
+	int			nweak = 0;
+
+	for (int l = 1; l <= nlevels; l++)
+	{
+		reached += expected[l - 1];
+		if (reached <= WEAK_NAMES)
+		{
+			weak += counts[l];
+			nweak = l;
+		}
+		else
+			strong += counts[l];
+	}
+	most = strong * MOST_OTHER_NAMES / (1 - MOST_OTHER_NAMES);
+	for (int l = 1; l <= nweak && weak > most; l++)
+		counts[l] *= most / weak;
+}
+
 /* One iteration; returns by how much the shares of matches changed at most. */
 static double
-learn_m(Learning *learning, bool with_all)
+learn_m(Learning *learning, bool with_all, bool names_only)
 {
 	SsotModel  *model = learning->model;
 	double		counts[SSOT_MAX_FIELDS][SSOT_LEVELS] = {{0}};
@@ -205,23 +346,32 @@ learn_m(Learning *learning, bool with_all)
 	for (int r = 0; r < learning->training->nrules; r++)
 	{
 		const SsotBlocking *rule = learning->training->rules[r];
+		double		weights[SSOT_MAX_FIELDS][SSOT_LEVELS];
+		double		matching[SSOT_MAX_FIELDS][SSOT_LEVELS] = {{0}};
 		double		base = log_odds(learning->shares[r]);
 		double		matches = 0;
 		double		pairs = 0;
 		double		share;
 
+		weigh_rule(learning, r, names_only, weights);
 		for (; i < learning->ndrawn && learning->drawn[i].rule == r; i++)
 		{
 			const PatternCount *entry = &learning->drawn[i];
-			double		same = entry->count *
-			ssot_probability(base + pattern_weight(model, entry->pattern, rule));
+			double		weight = base;
+			double		same;
 
+			for (int f = 0; f < model->nfields; f++)
+				weight += weights[f][ssot_pattern_level(entry->pattern, f)];
+			same = entry->count * ssot_probability(weight);
 			matches += same;
 			pairs += entry->count;
 			for (int f = 0; f < model->nfields; f++)
-				if (f != rule->field[0] && (rule->nparts < 2 || f != rule->field[1]))
-					counts[f][ssot_pattern_level(entry->pattern, f)] += same;
+				matching[f][ssot_pattern_level(entry->pattern, f)] += same;
 		}
+		for (int f = 0; f < model->nfields; f++)
+			for (int l = 1; l <= model->fields[f].nlevels && !ssot_rule_has_field(rule, f); l++)
+				counts[f][l] += matching[f][l];
+		learn_rule_u(learning, r, matching);
 		share = (matches + 0.5) / (pairs + 1);
 		share = Min(Max(share, 1e-4), 0.9999);
 		change = Max(change, fabs(share - learning->shares[r]));
@@ -235,6 +385,8 @@ learn_m(Learning *learning, bool with_all)
 		const double *expected = learning->records->fields[f].kind->shares;
 		double		total = PRIOR_PAIRS;
 
+		if (learning->names[f])
+			hold_down(counts[f], field->nlevels, expected);
 		for (int l = 1; l <= field->nlevels; l++)
 			total += counts[f][l];
 		for (int l = 1; l <= field->nlevels; l++)
@@ -300,7 +452,7 @@ weigh_draws(Learning *learning)
 		const SsotDraw *draw = &training->draws[i];
 
 		if (draw->weight > 0 ||
-			log_odds(model->prior) + pattern_weight(model, draw->pattern, NULL) < -4)
+			log_odds(model->prior) + pattern_weight(model, draw->pattern) < -4)
 			continue;
 		draws[n] = i;
 		pairs[n][0] = draw->a;
@@ -323,6 +475,33 @@ weigh_draws(Learning *learning)
 }
 
 /*
+ * How probable a drawn pair is at most: as it is among those that its rule drew, where
+ * that has learnt how strangers look there.
+ */
+static float *
+most_probable(const Learning *learning)
+{
+	const SsotTraining *training = learning->training;
+	float	   *most = SSOT_LARGE(float, training->ndraws);
+	double		weights[SSOT_MAX_FIELDS][SSOT_LEVELS];
+	int			rule = -1;
+
+	for (int i = 0; i < training->ndraws; i++)
+	{
+		const SsotDraw *draw = &training->draws[i];
+		double		weight;
+
+		if (draw->rule != rule)
+			weigh_rule(learning, rule = draw->rule, false, weights);
+		weight = log_odds(learning->shares[rule]);
+		for (int f = 0; f < learning->model->nfields; f++)
+			weight += weights[f][ssot_pattern_level(draw->pattern, f)];
+		most[i] = has_name(learning, training->rules[rule]) ? ssot_probability(weight) : 1;
+	}
+	return most;
+}
+
+/*
  * How many pairs are one thing. A drawn pair stands for as many pairs as it had
  * chances to be drawn, upside down (Horvitz and Thompson 1952); each is counted
  * by its probability, which depends on the number looked for: a few rounds
@@ -334,11 +513,13 @@ learn_prior(Learning *learning)
 	SsotModel  *model = learning->model;
 	SsotTraining *training = learning->training;
 	double	   *weights;
+	float	   *most;
 
 	weigh_draws(learning);
 	weights = SSOT_LARGE(double, training->ndraws);
+	most = most_probable(learning);
 	for (int i = 0; i < training->ndraws; i++)
-		weights[i] = pattern_weight(model, training->draws[i].pattern, NULL);
+		weights[i] = pattern_weight(model, training->draws[i].pattern);
 	for (int round = 0; round < MAX_ROUNDS; round++)
 	{
 		double		base = log_odds(model->prior);
@@ -352,15 +533,16 @@ learn_prior(Learning *learning)
 
 			if (draw->weight == 0)
 				continue;
-			draw->posterior = ssot_probability(base + weights[i]);
+			draw->posterior = Min(ssot_probability(base + weights[i]), most[i]);
 			matches += draw->weight * draw->posterior;
 		}
 		model->matches = matches;
-		model->prior = Min(matches / Max(learning->all_pairs, 1), 0.5);
-		ssot_given_prior(model, training->given_prior, learning->all_pairs);
+		model->prior = Min(matches / Max(learning->possible, 1), 0.5);
+		ssot_given_prior(model, training->given_prior, learning->possible);
 		if (fabs(matches - before) <= matches * SETTLED)
 			break;
 	}
+	ssot_large_free(most);
 	ssot_large_free(weights);
 }
 
@@ -414,10 +596,11 @@ ssot_model_learn(SsotLeveler *leveler, SsotTraining *training)
 
 	learning.model = model;
 	learning.all_pairs = (double) n * (n - 1) / 2;
+	learning.possible = learning.all_pairs * possible_share(leveler->records);
 	model->nfields = leveler->records->nfields;
 	model->prior = Min(0.1, 0.1 / Max(n, 1));
-	model->matches = model->prior * learning.all_pairs;
-	ssot_given_prior(model, training->given_prior, learning.all_pairs);
+	model->matches = model->prior * learning.possible;
+	ssot_given_prior(model, training->given_prior, learning.possible);
 	for (int f = 0; f < model->nfields; f++)
 	{
 		const SsotKind *kind = leveler->records->fields[f].kind;
@@ -440,13 +623,20 @@ ssot_model_learn(SsotLeveler *leveler, SsotTraining *training)
 	for (int r = 0; r < training->nrules; r++)
 		learning.shares[r] = 0.5;
 
+	learning.rule_u = palloc0(sizeof(*learning.rule_u) * (training->nrules + 1));
+	learning.drawn_levels = palloc0(sizeof(*learning.drawn_levels) * (training->nrules + 1));
+	for (int i = 0; i < learning.ndrawn; i++)
+		for (int f = 0; f < model->nfields; f++)
+			learning.drawn_levels[learning.drawn[i].rule][f]
+				[ssot_pattern_level(learning.drawn[i].pattern, f)] += learning.drawn[i].count;
 	learn_u(&learning);
+	find_names(&learning);
 	ssot_model_weigh(model);
 	for (int round = 0; round < 3; round++)
 	{
 		for (int i = 0; i < MAX_ITERATIONS; i++)
 		{
-			double		change = learn_m(&learning, round > 0);
+			double		change = learn_m(&learning, round > 0, round == 0 && i == 0);
 
 			ssot_model_weigh(model);
 			model->iterations++;

@@ -85,6 +85,8 @@ typedef struct SsotKeyClass
 										 * than on a frequent one */
 #define SSOT_KIND_VETO			0x02	/* level 1 forbids that two records
 										 * are one thing, whatever else agrees */
+#define SSOT_KIND_NAME			0x04	/* names the thing: most of two
+										 * records of one thing agree */
 
 /*
  * What somebody gave for a level by hand; NAN: was not given. A weight stands for

@@ -216,7 +216,7 @@ const SsotKind ssot_kind_company = {
 	.levels = (const char *const[]) {"different", "something in common", "one contains the other",
 	"alike", "same words", "equal"},
 	.shares = (const double[]) {0.03, 0.04, 0.08, 0.20, 0.15, 0.50},
-	.flags = SSOT_KIND_FREQUENCY,
+	.flags = SSOT_KIND_FREQUENCY | SSOT_KIND_NAME,
 	.cost = 6,
 	.nclasses = lengthof(company_classes),
 	.classes = company_classes,

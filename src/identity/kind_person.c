@@ -494,7 +494,7 @@ const SsotKind ssot_kind_person_name = {
 	.levels = (const char *const[]) {"different", "given name only", "family name only", "both alike",
 	"family name and initial", "one equal, one alike", "nickname, order or middle name", "equal"},
 	.shares = (const double[]) {0.02, 0.03, 0.03, 0.05, 0.04, 0.18, 0.15, 0.50},
-	.flags = SSOT_KIND_FREQUENCY,
+	.flags = SSOT_KIND_FREQUENCY | SSOT_KIND_NAME,
 	.cost = 6,
 	.nclasses = lengthof(person_classes),
 	.classes = person_classes,

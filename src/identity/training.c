@@ -28,6 +28,12 @@
 #define AHEAD				16	/* records that are fetched before they are
 								 * needed */
 
+static int64
+all_pairs(const SsotRecords *records)
+{
+	return (int64) records->n * (records->n - 1) / 2;
+}
+
 /* Rules that use the same fields, or that speak of one field again and again,
  * show the same thing. */
 static bool
@@ -160,6 +166,7 @@ ssot_training_draw_rule(SsotLeveler *leveler, SsotTraining *training, int number
 void
 ssot_training_draw_random(SsotLeveler *leveler, int64 first, int64 n, SsotPattern *patterns)
 {
+	bool		complete = all_pairs(leveler->records) <= ALL_PAIRS;
 	int			distance = 1;
 	int64		i = first;
 
@@ -171,7 +178,9 @@ ssot_training_draw_random(SsotLeveler *leveler, int64 first, int64 n, SsotPatter
 	{
 		if ((done & 0xFFF) == 0)
 			CHECK_FOR_INTERRUPTS();
-		patterns[done] = ssot_pattern(leveler, i, i + distance);
+		/* where these are all pairs, m is learnt from them too */
+		patterns[done] = complete && ssot_in_one_group(leveler->records, i, i + distance) ?
+			0 : ssot_pattern(leveler, i, i + distance);
 		if (++i == leveler->records->n - distance)
 		{
 			distance++;
@@ -184,7 +193,7 @@ SsotTraining *
 ssot_training_begin(const SsotRecords *records, List *rules)
 {
 	SsotTraining *training = palloc0(sizeof(SsotTraining));
-	int64		all = (int64) records->n * (records->n - 1) / 2;
+	int64		all = all_pairs(records);
 
 	training->records = records;
 	choose_rules(training, rules);

@@ -236,6 +236,10 @@ const SsotLegalForm ssot_latin_forms[] = {
 	{"unipessoal", A, "PT"},
 	{"sgps", A, "PT"},
 	{"sgps sa", A, "PT"},
+	{"sicav", AB, "ES FR LU BE IT CH"},
+	{"sicaf", AB, "LU IT CH"},
+	{"sicar", AB, "LU"},
+	{"socimi", AB, "ES"},
 
 	/* Nordic and Baltic countries */
 	{"ab", AB, "SE FI LT"},
