@@ -246,6 +246,22 @@ SELECT ssot.merge('mrg.customer', '4', '5');
 SELECT ssot.resolve_id('mrg.customer', '5');
 SELECT * FROM mrg.refs WHERE tab IN ('line', 'address');
 
+-- What a later merge moved on comes back as well; what a person did stays
+INSERT INTO mrg.customer (customer_id, name) VALUES (101, 'One'), (102, 'Two'), (103, 'Three');
+INSERT INTO mrg.line (customer_id, n) VALUES (103, 17), (103, 18), (102, 19);
+CREATE TABLE mrg.plain (n int PRIMARY KEY, customer_id bigint REFERENCES mrg.customer);
+INSERT INTO mrg.plain VALUES (1, 103), (2, 103), (3, 102);
+SELECT ssot.merge('mrg.customer', '102', '103');
+SELECT ssot.merge('mrg.customer', '101', '102');
+UPDATE mrg.line SET customer_id = 4 WHERE n = 18;
+UPDATE mrg.plain SET customer_id = 4 WHERE n = 2;
+SELECT ssot.unmerge('mrg.customer', '103');
+SELECT n, customer_id FROM mrg.line WHERE n >= 17 ORDER BY n;
+TABLE mrg.plain ORDER BY n;
+SELECT ssot.unmerge('mrg.customer', '102');
+SELECT n, customer_id FROM mrg.line WHERE n >= 17 ORDER BY n;
+TABLE mrg.plain ORDER BY n;
+
 DROP VIEW mrg.golden, mrg.crosswalk, mrg.refs, mrg.pins;
 SELECT ssot.unregister_entity('mrg.visit', true);
 SELECT ssot.unregister_entity('mrg.customer', true);

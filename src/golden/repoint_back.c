@@ -4,7 +4,7 @@
  *
  * The journal (ssot.moved_reference) is read once per table and foreign key and
  * enters one UPDATE. A row is moved back only if it still holds what the merge
- * wrote: what somebody has decided since stands. Records of entities get a new
+ * wrote, or a later merge: what somebody has decided since stands. Records of entities get a new
  * version, and their golden records settle.
  */
 #include "postgres.h"
@@ -79,11 +79,33 @@ take_row(TupleTableSlot *slot, void *arg)
 	return true;
 }
 
+/*
+ * What the merge wrote, or where further merges have moved the row since: what they
+ * did to it is in their own journals, under its key as it became then, which may hold
+ * the foreign key. These are left alone; a merge that is undone later finds that the
+ * row has gone elsewhere.
+ */
 static SsotQuery forget_rows = {
-	"WITH gone AS (DELETE FROM ssot.moved_reference AS r"
-	"               WHERE r.entity = $1 AND r.lost_id = $2 AND r.relation = $3 AND r.columns = $4"
-	"           RETURNING r.row_key, r.old_values, r.new_values)"
-	" SELECT g.row_key, g.old_values, g.new_values FROM gone AS g",
+	"WITH RECURSIVE gone AS ("
+	"    DELETE FROM ssot.moved_reference AS r"
+	"     WHERE r.entity = $1 AND r.lost_id = $2 AND r.relation = $3 AND r.columns = $4"
+	"    RETURNING r.row_key, r.old_values, r.new_values, r.moved_at"
+	"), moved (n, step, row_key, old_values, new_values, moved_at) AS ("
+	"    SELECT pg_catalog.row_number() OVER (), 0, g.* FROM gone AS g"
+	"    UNION ALL"
+	"    SELECT w.n, w.step + 1, l.row_key, w.old_values, l.new_values, l.moved_at"
+	"      FROM moved AS w"
+	"      JOIN ssot.moved_reference AS l ON l.entity = $1 AND l.relation = $3 AND l.columns = $4"
+	"       AND l.lost_id <> $2 AND l.old_values = w.new_values AND l.moved_at >= w.moved_at"
+	"     CROSS JOIN LATERAL"
+	"           (SELECT pg_catalog.jsonb_object_agg(c.name, c.old) AS was"
+	"              FROM ROWS FROM (pg_catalog.unnest(l.columns), pg_catalog.unnest(l.old_values)) AS c (name, old)"
+	"             WHERE l.row_key ? c.name) AS k"
+	"     WHERE l.row_key || coalesce(k.was, '{}') = w.row_key"
+	") CYCLE new_values SET is_cycle USING path"
+	" SELECT DISTINCT ON (w.n) w.row_key, w.old_values, w.new_values"
+	"   FROM moved AS w WHERE NOT w.is_cycle"
+	"  ORDER BY w.n, w.step DESC",
 	4, {TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID}
 };
 
