@@ -204,16 +204,23 @@ repoint_entity(Merge *merge, const SsotReferrer *referrer)
 		ssot_clock_take(child);
 }
 
-/* Bring a referring entity's drift up to date after all its keys were moved. */
+/*
+ * Bring a referring entity's drift up to date after all its keys were moved. Golden
+ * rows that are held, or pinned, may have been moved where no record was.
+ */
 static void
 settle_entity(Merge *merge, const SsotEntity *child, TimestampTz t, const char *column)
 {
 	SsotIds		ids = ssot_ids_create(child);
 	SsotUser	user = ssot_become_owner(child->relid);
 
-	run(merge, t, ssot_sql("SELECT DISTINCT s.%I FROM %T AS s JOIN " SSOT_MERGES " ON m.kept = s.%I"
-						   " WHERE s.ssot_from = $1",
-						   child->id_column, child->source_table, column), ssot_ids_take, &ids);
+	run(merge, t, ssot_sql("SELECT s.%I FROM %T AS s JOIN " SSOT_MERGES " ON m.kept = s.%I"
+						   " WHERE s.ssot_from = $1"
+						   " UNION "
+						   "SELECT g.%I FROM %T AS g JOIN " SSOT_MERGES " ON m.kept = g.%I"
+						   " WHERE g.valid_from = $1",
+						   child->id_column, child->source_table, column,
+						   child->id_column, ssot_relation_name(child->relid), column), ssot_ids_take, &ids);
 	ssot_restore_user(user);
 	ssot_settle_set(child, &ids, t);
 	ssot_ids_end(&ids);
