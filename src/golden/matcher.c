@@ -14,8 +14,8 @@
  *
  * Rounds end when no probable pair leads to a golden record that was not read.
  * Then every pair of a component is at hand, and the outcome is that of matching
- * everything, but for keys that too many units share: a run that matches
- * everything compares neighbours among them, a look-up passes them over
+ * everything, but for neighbours, which only that compares: those in a sorted order,
+ * and among units of a key that too many share, which a look-up passes over
  * (SSOT_LOOKUP_BLOCK).
  *
  * The model is learnt once, when everything is matched for the first time, and
