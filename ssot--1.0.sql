@@ -2206,9 +2206,11 @@ RETURNS SETOF record LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp SET DateStyle = 'ISO, YMD' SET IntervalStyle = 'postgres' SET TimeZone = 'UTC'
 SET extra_float_digits = 1 SET bytea_output = 'hex' SET quote_all_identifiers = off
 AS $$
+-- One row of the catalogue each: a transaction that sees an old snapshot and has changed
+-- what others had changed meanwhile sees two, the later its own.
 WITH RECURSIVE entity AS MATERIALIZED (
     SELECT e.entity, e.fields,
-           (SELECT c.oid FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+           (SELECT max(c.oid) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
              WHERE n.nspname = (parse_ident(e.entity))[1] AND c.relname = (parse_ident(e.entity))[2]) AS relid
       FROM jsonb_each($1.reads) AS e (entity, fields)
 ), field AS MATERIALIZED (
@@ -2219,7 +2221,7 @@ WITH RECURSIVE entity AS MATERIALIZED (
      CROSS JOIN jsonb_array_elements_text(e.fields) AS f (field)
       LEFT JOIN LATERAL (SELECT * FROM pg_attribute AS a
              WHERE a.attrelid = e.relid AND a.attname = f.field AND a.attnum > 0 AND NOT a.attisdropped
-            OFFSET 0) AS a ON true    -- few rows of many: found by the index
+             ORDER BY age(a.xmin) LIMIT 1) AS a ON true    -- few rows of many: found by the index
 ), domain AS (
     SELECT f.entity, f.field, t.oid, t.typbasetype, t.typnotnull
       FROM field AS f JOIN pg_type AS t ON t.oid = f.atttypid AND t.typtype = 'd'
@@ -2228,14 +2230,14 @@ WITH RECURSIVE entity AS MATERIALIZED (
       FROM domain AS d JOIN pg_type AS t ON t.oid = d.typbasetype AND t.typtype = 'd'
 ), source AS MATERIALIZED (
     SELECT s.*, format('source %s of %s', s.source, s.entity) AS name, format('source:%s', s.source_id) AS identity,
-           (SELECT c.oid FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+           (SELECT max(c.oid) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
              WHERE n.nspname = (parse_ident(s.relation))[1] AND c.relname = (parse_ident(s.relation))[2]) AS relid
       FROM entity AS e
       JOIN ssot.source AS s ON s.entity = e.entity AND s.relation IS NOT NULL AND s.role = 'provider'
 ), viewed AS (
     SELECT s.source_id, s.name, s.relid AS view
       FROM source AS s
-     WHERE (SELECT c.relkind FROM pg_class AS c WHERE c.oid = s.relid) IN ('v', 'm')
+     WHERE EXISTS (SELECT FROM pg_class AS c WHERE c.oid = s.relid AND c.relkind IN ('v', 'm'))
      UNION
     SELECT v.source_id, v.name, c.oid
       FROM viewed AS v
@@ -2268,7 +2270,8 @@ SELECT f.identity || ' key', 'foreign key of ' || f.name, string_agg(format('ref
   FROM field AS f
   JOIN LATERAL (SELECT c.confrelid::regclass::text AS target,
                        (SELECT a.attname FROM pg_attribute AS a
-                         WHERE a.attrelid = c.confrelid AND a.attnum = c.confkey[1]) AS column_name
+                         WHERE a.attrelid = c.confrelid AND a.attnum = c.confkey[1]
+                         ORDER BY age(a.xmin) LIMIT 1) AS column_name
                   FROM pg_constraint AS c
                  WHERE c.contype = 'f' AND c.conrelid = f.relid AND c.conkey = ARRAY[f.attnum]
                 OFFSET 0) AS k ON true

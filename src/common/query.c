@@ -13,6 +13,7 @@
 #include "common/query.h"
 
 #include "access/tupconvert.h"
+#include "access/xact.h"
 #include "common/hashfn.h"
 #include "executor/spi.h"
 #include "funcapi.h"
@@ -23,6 +24,7 @@
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 /* A DestReceiver that hands each row to a callback. */
 typedef struct CallbackReceiver
@@ -129,13 +131,20 @@ run_fixed(SsotQuery *query, const Datum *args, const bool *nulls, DestReceiver *
 	SPIExecuteOptions options = {0};
 	uint64		processed;
 
+	if (query->as_of_now)
+	{
+		CommandCounterIncrement();
+		PushActiveSnapshot(GetLatestSnapshot());
+	}
 	connect();
 	options.params = make_params(query->nargs, query->argtypes, args, nulls);
-	options.read_only = query->read_only;
+	options.read_only = query->read_only || query->as_of_now;
 	options.dest = dest;
 	check_result(SPI_execute_plan_extended(fixed_plan(query), &options), query->sql);
 	processed = SPI_processed;
 	finish();
+	if (query->as_of_now)
+		PopActiveSnapshot();
 	return processed;
 }
 

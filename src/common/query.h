@@ -32,6 +32,8 @@ typedef struct SsotQuery
 	int			nargs;
 	Oid			argtypes[SSOT_MAX_ARGS];
 	bool		read_only;		/* run under the caller's active snapshot */
+	bool		as_of_now;		/* read_only, and sees what has been committed
+								 * whatever snapshot the transaction keeps */
 	void	   *plan;
 } SsotQuery;
 

@@ -155,6 +155,19 @@ understand_metrics(const char *entity)
 	return understood;
 }
 
+/* Where the definitions are kept, and the columns of the renamed relation: no definition
+ * was made meanwhile, and no column has got another type. */
+static SsotQuery seen_query = {
+	.sql =
+	"SELECT pg_catalog.concat_ws('/',\n"
+	"           (SELECT pg_catalog.string_agg(v.ctid::pg_catalog.text, '' ORDER BY v.ctid) FROM ssot.definition_version AS v),\n"
+	"           (SELECT pg_catalog.string_agg(a.ctid::pg_catalog.text, '' ORDER BY a.ctid)\n"
+	"            FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = $1))",
+	.nargs = 1,
+	.argtypes = {OIDOID},
+	.read_only = true
+};
+
 /* All locks are held. */
 static void
 before_rename(Node *command)
@@ -162,12 +175,15 @@ before_rename(Node *command)
 	SsotRenaming renaming;
 	SsotEntity *entity;
 	Remembered *now;
+	Datum		relid;
 	Datum		versions;
 	bool		isnull;
 	MemoryContext outer;
 
 	if (!ssot_renaming_read(command, &renaming))
 		return;
+	relid = ObjectIdGetDatum(renaming.relid);
+	ssot_config_require_seen(&seen_query, &relid, NULL, "definitions");
 	entity = renaming.is_entity ? ssot_entity_load(renaming.relid, true) : NULL;
 	outer = MemoryContextSwitchTo(our_memory());
 	now = palloc0(sizeof(Remembered));

@@ -108,7 +108,8 @@ static SsotQuery names_query = {
 	"          || coalesce(v.basis::pg_catalog.text, ''), $1) > 0\n"
 	"LIMIT 1",
 	.nargs = 1,
-	.argtypes = {TEXTOID}
+	.argtypes = {TEXTOID},
+	.as_of_now = true
 };
 
 /* Does a view read the relation? Then its text, which sources may read, names it. */
@@ -119,14 +120,16 @@ static SsotQuery viewed_query = {
 	"  AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass\n"
 	"LIMIT 1",
 	.nargs = 1,
-	.argtypes = {OIDOID}
+	.argtypes = {OIDOID},
+	.as_of_now = true
 };
 
 /* Is the relation of that name an entity? */
 static SsotQuery registered_query = {
 	.sql = "SELECT true FROM ssot.entity AS e WHERE e.entity = $1",
 	.nargs = 1,
-	.argtypes = {TEXTOID}
+	.argtypes = {TEXTOID},
+	.as_of_now = true
 };
 
 static bool
@@ -188,7 +191,8 @@ static SsotQuery schema_query = {
 	"WHERE n.nspname = $1 AND pg_catalog.pg_has_role($2, n.nspowner, 'USAGE')\n"
 	"ORDER BY e.entity COLLATE \"C\"",
 	.nargs = 2,
-	.argtypes = {TEXTOID, OIDOID}
+	.argtypes = {TEXTOID, OIDOID},
+	.as_of_now = true
 };
 
 /* The views of metrics come first, as with those who read them: *views; then what the

@@ -14,9 +14,13 @@
 #include "common/owner.h"
 #include "entity/config.h"
 
+#include "access/xact.h"
 #include "catalog/namespace.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
 
 static Oid
 config_table(void)
@@ -81,4 +85,32 @@ ssot_config_one(SsotQuery *query, const Datum *args, const bool *nulls,
 	ssot_restore_user(user);
 	AtEOXact_GUC(true, level);
 	return found;
+}
+
+/* The one value of a read_only query as the snapshot sees it and our own changes. */
+static Datum
+value_seen(SsotQuery *query, const Datum *args, const bool *nulls, Snapshot snapshot)
+{
+	Datum		value;
+	bool		isnull;
+
+	PushActiveSnapshot(snapshot);
+	(void) ssot_config_one(query, args, nulls, 1, &value, &isnull);
+	PopActiveSnapshot();
+	return isnull ? PointerGetDatum(cstring_to_text("")) : value;
+}
+
+void
+ssot_config_require_seen(SsotQuery *query, const Datum *args, const bool *nulls, const char *what)
+{
+	if (!IsolationUsesXactSnapshot())
+		return;
+	CommandCounterIncrement();
+	if (!datumIsEqual(value_seen(query, args, nulls, GetTransactionSnapshot()),
+					  value_seen(query, args, nulls, GetLatestSnapshot()), false, -1))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent update of %s", what),
+				 errdetail("What follows from the command goes through all that is declared, and some of it was made or changed since this transaction took its snapshot."),
+				 errhint("The transaction might succeed if retried.")));
 }

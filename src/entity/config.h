@@ -19,4 +19,14 @@ extern uint64 ssot_config_each(SsotQuery *query, const Datum *args, const bool *
 extern bool ssot_config_one(SsotQuery *query, const Datum *args, const bool *nulls,
 							int ncolumns, Datum *values, bool *isnull);
 
+/*
+ * A transaction that keeps its first snapshot (REPEATABLE READ, SERIALIZABLE) does not
+ * see what others have declared since, and would leave it out of what it changes
+ * everywhere. An error of serialization, which says that "what" was changed, if the one
+ * value that the query returns is another as of now than by that snapshot. The query is
+ * read_only and lists places of rows (ctid); the caller's locks keep others away.
+ */
+extern void ssot_config_require_seen(SsotQuery *query, const Datum *args, const bool *nulls,
+									 const char *what);
+
 #endif							/* SSOT_CONFIG_H */

@@ -18,8 +18,12 @@
  */
 typedef struct SsotDdlHooks
 {
-	/* The transaction's write time for the entity; takes its clock. */
+	/*
+	 * The transaction's write time for the entity; takes its clock, or locks
+	 * it only.
+	 */
 	TimestampTz (*take_clock) (const SsotEntity *entity);
+	TimestampTz (*lock_clock) (const SsotEntity *entity);
 
 	/*
 	 * End the versions of the golden records that have a value in one of the
@@ -129,6 +133,10 @@ extern void ssot_follow_owner(const SsotEntity *entity);
 /*
  * ddl_map.c: what was declared follows.
  */
+
+/* An error of serialization if some of it was declared since the snapshot that the
+ * transaction keeps. */
+extern void ssot_map_require_seen(const char *entity_name);
 extern void ssot_map_rename_entity(const char *old, const char *new);
 
 /* True if the column is the entity's id. */

@@ -18,6 +18,7 @@
 
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -80,6 +81,12 @@ ssot_follow_rename(Oid relid, const char *registered, const char *old, const cha
 	Oid			history = ssot_companion_oid(entity->history_table);
 	List	   *predicates;
 
+	/*
+	 * Records that the transaction's snapshot does not show would keep the
+	 * old name.
+	 */
+	if (IsolationUsesXactSnapshot())
+		(void) ssot_ddl_hooks.lock_clock(entity);
 	ssot_require_column_names(entity);
 	predicates = ssot_map_read_predicates(registered, history);
 	rename_column(entity, "TABLE", entity->source_table, old, new);

@@ -3,7 +3,7 @@
  *		What was declared about an entity follows its table's DDL.
  *
  * The Entity Map names tables and columns by name, so that it can be dumped and
- * read. A rename goes through all of it; a dropped column takes with it what was
+ * read. A rename goes through all of it, which the transaction must see; a dropped column takes with it what was
  * declared about it, with a warning for each source that fed it.
  */
 #include "postgres.h"
@@ -231,6 +231,29 @@ static SsotQuery set_predicate_query = {
 	.nargs = 2,
 	.argtypes = {INT4OID, TEXTOID}
 };
+
+/* Where it is kept what is declared about the entity, and the columns of its fields. */
+static SsotQuery seen_query = {
+	.sql =
+	"SELECT pg_catalog.concat_ws('/',\n"
+	"           (SELECT pg_catalog.string_agg(s.ctid::pg_catalog.text, '' ORDER BY s.ctid) FROM ssot.source AS s WHERE s.entity = $1),\n"
+	"           (SELECT pg_catalog.string_agg(f.ctid::pg_catalog.text, '' ORDER BY f.ctid) FROM ssot.field AS f WHERE f.entity = $1),\n"
+	"           (SELECT pg_catalog.string_agg(m.ctid::pg_catalog.text, '' ORDER BY m.ctid) FROM ssot.matching AS m WHERE m.entity = $1),\n"
+	"           (SELECT pg_catalog.string_agg(v.ctid::pg_catalog.text, '' ORDER BY v.ctid)\n"
+	"            FROM ssot.value_map AS v JOIN ssot.source AS s USING (source_id) WHERE s.entity = $1))",
+	.nargs = 1,
+	.argtypes = {TEXTOID},
+	.read_only = true
+};
+
+void
+ssot_map_require_seen(const char *entity_name)
+{
+	Datum		name = CStringGetTextDatum(entity_name);
+
+	ssot_config_require_seen(&seen_query, &name, NULL,
+							 psprintf("what is declared of entity \"%s\"", entity_name));
+}
 
 void
 ssot_map_rename_entity(const char *old, const char *new)

@@ -160,7 +160,8 @@ static SsotQuery identity_query = {
 	"  AND t.tgname = 'ssot_before_truncate'\n"
 	"  AND p.prosrc = 'ssot_golden_before_truncate'",
 	.nargs = 1,
-	.argtypes = {OIDOID}
+	.argtypes = {OIDOID},
+	.as_of_now = true
 };
 
 static char *
@@ -432,7 +433,8 @@ static SsotQuery dropped_query = {
 	"                          e.names[2] || '_held')\n"
 	"WHERE d.object_type IN ('table', 'table column')\n"
 	"ORDER BY 2, 1, 3",
-	.nargs = 0
+	.nargs = 0,
+	.as_of_now = true
 };
 
 typedef struct Dropped
@@ -483,6 +485,7 @@ column_dropped(const Dropped *dropped)
 		return;
 	if (is_kept_column(&unloaded, dropped->name))
 		refuse_column(&unloaded, dropped->name, "drop");
+	ssot_map_require_seen(dropped->entity);
 	entity = ssot_entity_load(relid, false);
 	ssot_follow_drop(entity, dropped->name);
 }
@@ -570,7 +573,8 @@ static SsotQuery altered_query = {
 	"WHERE t.tgname = 'ssot_before_truncate'\n"
 	"  AND EXISTS (SELECT FROM command AS c WHERE c.command_tag = 'ALTER SCHEMA')\n"
 	"ORDER BY 1",
-	.nargs = 0
+	.nargs = 0,
+	.as_of_now = true
 };
 
 static bool
@@ -669,6 +673,7 @@ table_altered(Oid relid, const Node *command)
 
 	if (registered == NULL)
 		return;
+	ssot_map_require_seen(registered);
 	rename = column_rename(command, relid);
 	if (rename != NULL)
 		follow_rename(relid, registered, rename);

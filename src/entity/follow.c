@@ -19,13 +19,40 @@
 #include "common/query.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "commands/trigger.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(ssot_follow_name_trigger);
+
+/*
+ * A transaction that keeps its first snapshot does not see what others have added since
+ * with the old name: as with a foreign key, that is a serialization failure.
+ */
+static void
+require_none_left(Oid relid, const char *column, Oid type, Datum was)
+{
+	SsotStatement statement = {.nargs = 1,.argtypes = &type,.args = &was,.read_only = true};
+	Datum		value;
+	bool		isnull;
+	bool		found;
+
+	statement.sql = ssot_sql("SELECT true FROM %T AS t WHERE t.%I OPERATOR(pg_catalog.=) $1 LIMIT 1",
+							 ssot_relation_name(relid), column);
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetLatestSnapshot());
+	found = ssot_statement_one(&statement, 1, &value, &isnull);
+	PopActiveSnapshot();
+	if (found)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent insert into \"%s\"", ssot_relation_name(relid)),
+				 errhint("The transaction might succeed if retried.")));
+}
 
 static void
 follow(Oid relid, const char *column, Oid type, Datum was, const Datum *is)
@@ -42,6 +69,8 @@ follow(Oid relid, const char *column, Oid type, Datum was, const Datum *is)
 				 ssot_relation_name(relid), column);
 	user = ssot_become_owner(relid);
 	ssot_statement_run(&statement);
+	if (IsolationUsesXactSnapshot())
+		require_none_left(relid, column, type, was);
 	ssot_restore_user(user);
 }
 

@@ -13,7 +13,6 @@
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
-#include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(ssot_create_system);
 PG_FUNCTION_INFO_V1(ssot_alter_system);
@@ -102,7 +101,7 @@ static SsotQuery use_query = {
 	"      WHERE $1 = ANY (f.systems)) AS u",
 	.nargs = 1,
 	.argtypes = {TEXTOID},
-	.read_only = true
+	.as_of_now = true
 };
 
 char *
@@ -230,13 +229,8 @@ ssot_drop_system(PG_FUNCTION_ARGS)
 	ssot_config_run(&lock_query, &name, NULL);
 	require_changeable(system, "ssot.drop_system");
 
-	/*
-	 * As of now, whatever the isolation level: who named the system before it
-	 * was locked has committed since.
-	 */
-	PushActiveSnapshot(GetLatestSnapshot());
+	/* Who named the system before it was locked has committed since. */
 	ssot_config_one(&use_query, &name, NULL, 1, &use, &isnull);
-	PopActiveSnapshot();
 	if (!isnull)
 		ereport(ERROR,
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),

@@ -89,5 +89,6 @@ void
 ssot_column_init(void)
 {
 	ssot_ddl_hooks.take_clock = ssot_clock_take;
+	ssot_ddl_hooks.lock_clock = ssot_clock_lock;
 	ssot_ddl_hooks.keep_values = keep_values;
 }
