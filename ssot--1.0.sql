@@ -2259,7 +2259,7 @@ SELECT f.identity || ' check', 'checks of ' || f.name,
        coalesce((SELECT string_agg(c.text, ' and ' ORDER BY c.text COLLATE "C")
                    FROM (SELECT pg_get_constraintdef(c.oid) AS text FROM pg_constraint AS c
                           WHERE c.conrelid = f.relid AND c.contype = 'c' AND f.attnum = ANY (c.conkey)
-                          UNION ALL
+                          UNION
                          SELECT pg_get_constraintdef(c.oid) FROM domain AS d JOIN pg_constraint AS c ON c.contypid = d.oid
                           WHERE d.entity = f.entity AND d.field = f.field AND c.contype = 'c') AS c),
                 'none')
@@ -2268,7 +2268,7 @@ SELECT f.identity || ' check', 'checks of ' || f.name,
  UNION ALL
 SELECT f.identity || ' key', 'foreign key of ' || f.name, string_agg(format('refers to %s (%s)', k.target, k.column_name), ', ' ORDER BY k.target)
   FROM field AS f
-  JOIN LATERAL (SELECT c.confrelid::regclass::text AS target,
+  JOIN LATERAL (SELECT DISTINCT c.confrelid::regclass::text AS target,
                        (SELECT a.attname FROM pg_attribute AS a
                          WHERE a.attrelid = c.confrelid AND a.attnum = c.confkey[1]
                          ORDER BY age(a.xmin) LIMIT 1) AS column_name

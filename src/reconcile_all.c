@@ -42,6 +42,7 @@ typedef struct Job
 
 /* Registered entities that exist, by name, with what their foreign keys refer to. */
 static SsotQuery all_entities = {
+	.sql =
 	"SELECT pg_catalog.to_regclass(e.entity)::pg_catalog.oid, e.entity,"
 	"       ARRAY(SELECT DISTINCT c.confrelid FROM pg_catalog.pg_constraint AS c"
 	"              WHERE c.contype = 'f' AND c.conrelid = pg_catalog.to_regclass(e.entity)"
@@ -51,7 +52,9 @@ static SsotQuery all_entities = {
 	" WHERE pg_catalog.to_regclass(e.entity) IS NOT NULL"
 	"   AND ($1 IS NULL OR pg_catalog.to_regclass(e.entity)::pg_catalog.oid = ANY ($1))"
 	" ORDER BY e.entity COLLATE \"C\"",
-	1, {OIDARRAYOID}
+	.nargs = 1,
+	.argtypes = {OIDARRAYOID},
+	.as_of_now = true
 };
 
 static bool

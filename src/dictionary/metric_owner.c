@@ -43,7 +43,8 @@ static SsotQuery metric_views_query = {
 	"  AND c.relkind = 'v' AND n.nspname IN ('" SSOT_METRICS "', '" SSOT_METRICS_AS_OF "')\n"
 	"ORDER BY c.oid",
 	.nargs = 1,
-	.argtypes = {OIDOID}
+	.argtypes = {OIDOID},
+	.as_of_now = true
 };
 
 static bool

@@ -188,7 +188,8 @@ static SsotQuery reads_query = {
 	"  AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass\n"
 	"  AND d.refobjid = $2",
 	.nargs = 2,
-	.argtypes = {OIDOID, OIDOID}
+	.argtypes = {OIDOID, OIDOID},
+	.as_of_now = true
 };
 
 static bool
@@ -215,7 +216,8 @@ static SsotQuery grants_query = {
 	"WHERE c.oid = $1\n"
 	"  AND a.grantee <> c.relowner",
 	.nargs = 2,
-	.argtypes = {OIDOID, TEXTOID}
+	.argtypes = {OIDOID, TEXTOID},
+	.as_of_now = true
 };
 
 static char *
@@ -283,7 +285,8 @@ static SsotQuery any_policy = {
 	"FROM pg_catalog.pg_policy AS p\n"
 	"WHERE p.polrelid = $1",
 	.nargs = 1,
-	.argtypes = {OIDOID}
+	.argtypes = {OIDOID},
+	.as_of_now = true
 };
 
 void

@@ -86,7 +86,8 @@ static SsotQuery columns_query = {
 	" WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped AND NOT h.attisdropped\n"
 	"   AND a.attname NOT IN ('valid_from', 'retired_at')",
 	.nargs = 3,
-	.argtypes = {OIDOID, OIDOID, TEXTOID}
+	.argtypes = {OIDOID, OIDOID, TEXTOID},
+	.as_of_now = true
 };
 
 static char *

@@ -129,7 +129,8 @@ static SsotQuery column_query = {
 	"  AND pg_catalog.has_column_privilege($1::pg_catalog.name, a.attrelid, a.attnum, 'SELECT')\n"
 	"ORDER BY a.attnum",
 	.nargs = 2,
-	.argtypes = {TEXTOID, TEXTOID}
+	.argtypes = {TEXTOID, TEXTOID},
+	.as_of_now = true
 };
 
 static bool
@@ -352,7 +353,8 @@ static SsotQuery functions_query = {
 	"  AND p.proname = ANY ($1::pg_catalog.name[])\n"
 	"ORDER BY 1",
 	.nargs = 2,
-	.argtypes = {TEXTOID, TEXTOID}
+	.argtypes = {TEXTOID, TEXTOID},
+	.as_of_now = true
 };
 
 typedef struct Functions
@@ -432,7 +434,8 @@ static SsotQuery sequence_query = {
 	"  AND d.deptype = 'a'\n"
 	"ORDER BY 1",
 	.nargs = 1,
-	.argtypes = {TEXTOID}
+	.argtypes = {TEXTOID},
+	.as_of_now = true
 };
 
 static void
@@ -507,7 +510,8 @@ static SsotQuery owner_query = {
 	"FROM pg_catalog.pg_class AS c\n"
 	"WHERE c.oid = $2::pg_catalog.regclass",
 	.nargs = 2,
-	.argtypes = {TEXTOID, TEXTOID}
+	.argtypes = {TEXTOID, TEXTOID},
+	.as_of_now = true
 };
 
 static char *
@@ -568,7 +572,8 @@ static SsotQuery owns_another = {
 	"  AND pg_catalog.pg_has_role($1::pg_catalog.name, c.relowner, 'USAGE')\n"
 	"LIMIT 1",
 	.nargs = 2,
-	.argtypes = {TEXTOID, TEXTOID}
+	.argtypes = {TEXTOID, TEXTOID},
+	.as_of_now = true
 };
 
 static bool
@@ -654,7 +659,8 @@ static SsotQuery grants_in_schema = {
 	"  AND x.grantee = (SELECT r.oid FROM pg_catalog.pg_roles AS r WHERE r.rolname = $1)\n"
 	"LIMIT 1",
 	.nargs = 2,
-	.argtypes = {TEXTOID, TEXTOID}
+	.argtypes = {TEXTOID, TEXTOID},
+	.as_of_now = true
 };
 
 static void

@@ -298,7 +298,8 @@ static SsotQuery count_query = {
 	"  AND (t.tgoldtable IS NOT NULL) = (t.tgtype IN (8, 16))\n"
 	"  AND\n" OUR_TRIGGERS,
 	.nargs = 2,
-	.argtypes = {OIDARRAYOID, BYTEAOID}
+	.argtypes = {OIDARRAYOID, BYTEAOID},
+	.as_of_now = true
 };
 
 static SsotQuery shape_query = {
@@ -315,7 +316,8 @@ static SsotQuery shape_query = {
 	"     FROM pg_catalog.pg_trigger AS t\n"
 	"     WHERE\n" OUR_TRIGGERS ")), 0)",
 	.nargs = 2,
-	.argtypes = {OIDARRAYOID, BYTEAOID}
+	.argtypes = {OIDARRAYOID, BYTEAOID},
+	.as_of_now = true
 };
 
 static int64
@@ -358,7 +360,8 @@ static SsotQuery find_query = {
 	"  AND t.tgname LIKE 'ssot\\_capture\\_' || $1 || '\\_%'\n"
 	"ORDER BY t.tgrelid, t.tgname",
 	.nargs = 1,
-	.argtypes = {INT4OID}
+	.argtypes = {INT4OID},
+	.as_of_now = true
 };
 
 static SsotQuery forget_query = {

@@ -248,6 +248,7 @@ creates(const Linker *linker, const SsotNode *node)
 }
 
 static SsotQuery new_id_expression = {
+	.sql =
 	"SELECT CASE WHEN a.attidentity <> ''"
 	"       THEN pg_catalog.format('pg_catalog.nextval(%L::pg_catalog.regclass)',"
 	"            pg_catalog.pg_get_serial_sequence($2, a.attname::pg_catalog.text))"
@@ -255,7 +256,9 @@ static SsotQuery new_id_expression = {
 	"  FROM pg_catalog.pg_attribute AS a"
 	"  LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
 	" WHERE a.attrelid = $1 AND a.attnum = $3",
-	3, {OIDOID, TEXTOID, INT2OID}
+	.nargs = 3,
+	.argtypes = {OIDOID, TEXTOID, INT2OID},
+	.as_of_now = true
 };
 
 typedef struct NewIds

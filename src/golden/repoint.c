@@ -36,6 +36,7 @@
 /* ---- which foreign keys -------------------------------------------------- */
 
 static SsotQuery referring_keys = {
+	.sql =
 	"SELECT DISTINCT n.nspname, r.relname, c.conrelid,"
 	"       pg_catalog.bool_or(c.confdeltype NOT IN ('a', 'r')) OVER (PARTITION BY c.conrelid),"
 	"       ARRAY(SELECT a.attname::pg_catalog.text"
@@ -51,7 +52,9 @@ static SsotQuery referring_keys = {
 	"  JOIN pg_catalog.pg_namespace AS n ON n.oid = r.relnamespace"
 	" WHERE c.contype = 'f' AND c.confrelid = $1 AND c.conparentid = 0"
 	" ORDER BY 1, 2, 5, 6",
-	1, {OIDOID}
+	.nargs = 1,
+	.argtypes = {OIDOID},
+	.as_of_now = true
 };
 
 static bool
@@ -296,11 +299,14 @@ ssot_journal_write(const SsotEntity *entity, const char *relation, List *columns
 }
 
 static SsotQuery primary_key = {
+	.sql =
 	"SELECT ARRAY(SELECT a.attname::pg_catalog.text FROM pg_catalog.pg_attribute AS a"
 	"              WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) ORDER BY a.attnum)"
 	"  FROM pg_catalog.pg_index AS i"
 	" WHERE i.indrelid = $1 AND i.indisprimary",
-	1, {OIDOID}
+	.nargs = 1,
+	.argtypes = {OIDOID},
+	.as_of_now = true
 };
 
 static List *
@@ -474,13 +480,16 @@ ssot_repoint_table(const SsotEntity *entity, const SsotReferrer *referrer,
 /* ---- constraints --------------------------------------------------------- */
 
 static SsotQuery deferrable_constraints = {
+	.sql =
 	"SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.conname),"
 	"       c.condeferred"
 	"  FROM pg_catalog.pg_constraint AS c"
 	"  JOIN pg_catalog.pg_namespace AS n ON n.oid = c.connamespace"
 	" WHERE c.condeferrable AND (c.conrelid = $1 OR c.confrelid = $1)"
 	" ORDER BY 1",
-	1, {OIDOID}
+	.nargs = 1,
+	.argtypes = {OIDOID},
+	.as_of_now = true
 };
 
 typedef struct ConstraintNames

@@ -45,6 +45,7 @@ typedef struct Rings
  * emptied: nullable, not computed, and no foreign key would carry the NULL on.
  */
 static SsotQuery unique_columns = {
+	.sql =
 	"SELECT pg_catalog.array_agg(a.attname::pg_catalog.text ORDER BY a.attnum),"
 	"       pg_catalog.array_agg(a.attname::pg_catalog.text ORDER BY a.attnum)"
 	"       FILTER (WHERE NOT a.attnotnull AND a.attgenerated = '' AND NOT EXISTS"
@@ -56,7 +57,9 @@ static SsotQuery unique_columns = {
 	"  JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid"
 	"   AND a.attnum = ANY ((i.indkey::pg_catalog.int2[])[0:i.indnkeyatts - 1])"
 	" WHERE i.indrelid = $1 AND c.relname = $2 AND i.indisunique AND i.indexprs IS NULL",
-	2, {OIDOID, TEXTOID}
+	.nargs = 2,
+	.argtypes = {OIDOID, TEXTOID},
+	.as_of_now = true
 };
 
 /* "g.a = l.a AND g.b = l.b", or "a = NULL, b = NULL" */

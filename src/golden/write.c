@@ -121,10 +121,13 @@ history_sql(const SsotEntity *entity)
 }
 
 static SsotQuery default_of_column = {
+	.sql =
 	"SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid)"
 	"  FROM pg_catalog.pg_attrdef AS d"
 	" WHERE d.adrelid = $1 AND d.adnum = $2",
-	2, {OIDOID, INT2OID}
+	.nargs = 2,
+	.argtypes = {OIDOID, INT2OID},
+	.as_of_now = true
 };
 
 /* The column's default as SQL, for a record that is created; or NULL. In the column's
@@ -428,12 +431,15 @@ add_constraint_name(TupleTableSlot *slot, void *arg)
 }
 
 static SsotQuery deferred_constraints = {
+	.sql =
 	"SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.conname)"
 	"  FROM pg_catalog.pg_constraint AS c"
 	"  JOIN pg_catalog.pg_namespace AS n ON n.oid = c.connamespace"
 	" WHERE c.condeferred AND (c.conrelid = $1 OR c.confrelid = $1)"
 	" ORDER BY 1",
-	1, {OIDOID}
+	.nargs = 1,
+	.argtypes = {OIDOID},
+	.as_of_now = true
 };
 
 bool
