@@ -1982,7 +1982,7 @@ RETURNS SETOF record
 LANGUAGE C STABLE ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_explain_match';
-COMMENT ON FUNCTION ssot.explain_match(regclass, text, text) IS 'Why two system records (''crm:K1'') are held for one thing, or not, step by step under the model in force: the prior (its level is given if it was), then what each comparison adds (weight: binary logarithm of how many times more probable the agreement is among records of one thing), the total so far and the probability that it stands for. The last row is what a run decides by. Runs under the caller''s rights: needs SELECT on the entity''s companions.';
+COMMENT ON FUNCTION ssot.explain_match(regclass, text, text) IS 'Why two system records (''crm:K1'') are held for one thing, or not, step by step under the model in force: the prior (its level is given if it was), then what each comparison adds (weight: binary logarithm of how many times more probable the agreement is among records of one thing), then what equal values of two comparisons say twice (kind tie: strangers who agree on the one agree on the other), the total so far and the probability that it stands for. The last row is what a run decides by. Runs under the caller''s rights: needs SELECT on the entity''s companions.';
 
 CREATE FUNCTION ssot.match_weights(entity regclass, record_a text[], record_b text[],
     OUT record_a text, OUT record_b text, OUT weight double precision, OUT probability double precision)
@@ -2898,7 +2898,7 @@ RETURNS SETOF record
 LANGUAGE c STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_match_model';
-COMMENT ON FUNCTION ssot.match_model(regclass, text[], jsonb, text, double precision, double precision, integer, jsonb, double precision) IS 'What ssot.match learns from the rows: for each comparison and level how often it is met among two rows of one thing (m), among rows of two (u), and its weight, the binary logarithm of m / u. The row without a field is the prior: the probability that two rows taken at random are one thing (m), and the logarithm of its odds (weight); its level is given if it was. Arguments as for ssot.match.';
+COMMENT ON FUNCTION ssot.match_model(regclass, text[], jsonb, text, double precision, double precision, integer, jsonb, double precision) IS 'What ssot.match learns from the rows: for each comparison and level how often it is met among two rows of one thing (m), among rows of two (u), and its weight, the binary logarithm of m / u. The row without a field is the prior: the probability that two rows taken at random are one thing (m), and the logarithm of its odds (weight); its level is given if it was. Rows of kind tie name two fields of which rows of two things that agree on one agree on the other (town and postcode): how often they agree on both (u), and what is taken off a pair that does (weight). Arguments as for ssot.match.';
 
 CREATE FUNCTION ssot.match_blocking(relation regclass, key text[], compare jsonb, one_per text DEFAULT NULL,
     match double precision DEFAULT 0.8, review double precision DEFAULT 0.3, max_cluster integer DEFAULT 1000,

@@ -265,10 +265,44 @@ ssot_match_pairs(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+static void
+put_level(ReturnSetInfo *result, const Run *outcome, int f, int level)
+{
+	const SsotFieldModel *field = &outcome->matching->model->fields[f];
+	Datum		values[7];
+	bool		nulls[7] = {0};
+
+	values[0] = CStringGetTextDatum(outcome->table.names[f]);
+	values[1] = CStringGetTextDatum(outcome->table.kinds[f]->name);
+	values[2] = Int32GetDatum(level);
+	values[3] = CStringGetTextDatum(outcome->table.kinds[f]->levels[level - 1]);
+	values[4] = Float8GetDatum(field->m[level]);
+	values[5] = Float8GetDatum(field->u[level]);
+	values[6] = Float8GetDatum(field->weight[level]);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+static void
+put_tie(ReturnSetInfo *result, const Run *outcome, const SsotTie *tie)
+{
+	const SsotFieldModel *f = &outcome->matching->model->fields[tie->f];
+	const SsotFieldModel *g = &outcome->matching->model->fields[tie->g];
+	Datum		values[7];
+	bool		nulls[7] = {false, false, true, false, true, false, false};
+
+	values[0] = CStringGetTextDatum(psprintf("%s + %s", outcome->table.names[tie->f],
+											 outcome->table.names[tie->g]));
+	values[1] = CStringGetTextDatum("tie");
+	values[3] = CStringGetTextDatum("both equal");
+	values[5] = Float8GetDatum(f->u[f->nlevels] * g->u[g->nlevels] * exp2(tie->excess));
+	values[6] = Float8GetDatum(-tie->excess);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
 /*
  * ssot.match_model(...) returns (field text, kind text, level_number int,
  * level text, m float8, u float8, weight float8): what was learnt. The prior
- * is the row without a field.
+ * is the row without a field; ties follow the fields.
  */
 Datum
 ssot_match_model(PG_FUNCTION_ARGS)
@@ -289,18 +323,9 @@ ssot_match_model(PG_FUNCTION_ARGS)
 	tuplestore_putvalues(result->setResult, result->setDesc, values, prior_nulls);
 	for (int f = 0; f < model->nfields; f++)
 		for (int l = 1; l <= model->fields[f].nlevels; l++)
-		{
-			bool		nulls[7] = {0};
-
-			values[0] = CStringGetTextDatum(outcome->table.names[f]);
-			values[1] = CStringGetTextDatum(outcome->table.kinds[f]->name);
-			values[2] = Int32GetDatum(l);
-			values[3] = CStringGetTextDatum(outcome->table.kinds[f]->levels[l - 1]);
-			values[4] = Float8GetDatum(model->fields[f].m[l]);
-			values[5] = Float8GetDatum(model->fields[f].u[l]);
-			values[6] = Float8GetDatum(model->fields[f].weight[l]);
-			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-		}
+			put_level(result, outcome, f, l);
+	for (int i = 0; i < model->nties; i++)
+		put_tie(result, outcome, &model->ties[i]);
 	return (Datum) 0;
 }
 

@@ -155,9 +155,25 @@ put_step(ReturnSetInfo *result, int step, const char *comparison, const char *ki
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
+/* The ties in which the two records agree on both comparisons. */
+static void
+put_ties(ReturnSetInfo *result, const SsotMatchSet *set, const SsotMatchRules *rules, double total)
+{
+	int			step = rules->ncompared;
+	int			f;
+	int			g;
+	double		weight;
+
+	for (int tie = 0; ssot_match_tie(set, tie, 0, 1, &f, &g, &weight); tie++)
+		if (weight != 0)
+			put_step(result, ++step, psprintf("%s + %s", rules->compared[f].name, rules->compared[g].name),
+					 "tie", "both equal", NULL, NULL, weight, total += weight);
+}
+
 /*
  * explain_match(entity regclass, record_a text, record_b text) returns a row per
- * step: the prior, then each comparison. Adds up to the weight that a run gives.
+ * step: the prior, each comparison, and what these say twice. Adds up to the weight
+ * that a run gives.
  */
 Datum
 ssot_explain_match(PG_FUNCTION_ARGS)
@@ -193,6 +209,7 @@ ssot_explain_match(PG_FUNCTION_ARGS)
 		put_step(result, i + 1, rules->compared[i].name, rules->compared[i].kind, level,
 				 asked.texts[i], asked.texts[rules->ncompared + i], weight, total);
 	}
+	put_ties(result, set, rules, total);
 	ssot_match_set_free(set);
 	return (Datum) 0;
 }

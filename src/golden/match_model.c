@@ -255,6 +255,19 @@ ssot_match_field(SsotMatchSet *set, int compared, int a, int b, const char **lev
 	return weight;
 }
 
+bool
+ssot_match_tie(const SsotMatchSet *set, int tie, int a, int b, int *f, int *g, double *weight)
+{
+	const SsotModel *model = set->scorer->model;
+
+	if (tie >= model->nties)
+		return false;
+	*f = model->ties[tie].f;
+	*g = model->ties[tie].g;
+	*weight = ssot_score_tie(set->scorer, tie, set->record_of[a], set->record_of[b]);
+	return true;
+}
+
 Datum
 ssot_match_levels(SsotMatchSet *set, int a, int b)
 {

@@ -79,6 +79,12 @@ extern double ssot_match_prior(const SsotMatchSet *set);
 /* What one comparison adds to the weight of a pair, and the name of its level. */
 extern double ssot_match_field(SsotMatchSet *set, int compared, int a, int b, const char **level);
 
+/*
+ * What is taken off because the comparisons of a tie say the same to strangers: 0 or
+ * less; sets the comparisons' numbers. Ties are numbered from 0; false: no more.
+ */
+extern bool ssot_match_tie(const SsotMatchSet *set, int tie, int a, int b, int *f, int *g, double *weight);
+
 /* How well each comparison agrees, as {"name": "level"}: a jsonb. */
 extern Datum ssot_match_levels(SsotMatchSet *set, int a, int b);
 

@@ -154,16 +154,6 @@ count_equal(Learning *learning)
 }
 
 static double
-pattern_weight(const SsotModel *model, SsotPattern pattern)
-{
-	double		weight = 0;
-
-	for (int f = 0; f < model->nfields; f++)
-		weight += model->fields[f].weight[ssot_pattern_level(pattern, f)];
-	return weight;
-}
-
-static double
 log_odds(double probability)
 {
 	return log2(probability / (1 - probability));
@@ -180,7 +170,7 @@ learn_u(Learning *learning)
 	{
 		const PatternCount *entry = &learning->random[i];
 		double		other = entry->count *
-		(1 - ssot_probability(log_odds(model->prior) + pattern_weight(model, entry->pattern)));
+		(1 - ssot_probability(log_odds(model->prior) + ssot_pattern_weight(model, entry->pattern)));
 
 		for (int f = 0; f < model->nfields; f++)
 			counts[f][ssot_pattern_level(entry->pattern, f)] += other;
@@ -240,7 +230,7 @@ count_all(Learning *learning, double counts[SSOT_MAX_FIELDS][SSOT_LEVELS])
 	{
 		const PatternCount *entry = &learning->random[i];
 		double		same = entry->count *
-		ssot_probability(base + pattern_weight(model, entry->pattern));
+		ssot_probability(base + ssot_pattern_weight(model, entry->pattern));
 
 		for (int f = 0; f < model->nfields; f++)
 			counts[f][ssot_pattern_level(entry->pattern, f)] += same;
@@ -348,6 +338,7 @@ learn_m(Learning *learning, bool with_all, bool names_only)
 		const SsotBlocking *rule = learning->training->rules[r];
 		double		weights[SSOT_MAX_FIELDS][SSOT_LEVELS];
 		double		matching[SSOT_MAX_FIELDS][SSOT_LEVELS] = {{0}};
+		bool		named = has_name(learning, rule);
 		double		base = log_odds(learning->shares[r]);
 		double		matches = 0;
 		double		pairs = 0;
@@ -362,6 +353,8 @@ learn_m(Learning *learning, bool with_all, bool names_only)
 
 			for (int f = 0; f < model->nfields; f++)
 				weight += weights[f][ssot_pattern_level(entry->pattern, f)];
+			if (!named)
+				weight -= ssot_pattern_excess(model, entry->pattern);
 			same = entry->count * ssot_probability(weight);
 			matches += same;
 			pairs += entry->count;
@@ -452,7 +445,7 @@ weigh_draws(Learning *learning)
 		const SsotDraw *draw = &training->draws[i];
 
 		if (draw->weight > 0 ||
-			log_odds(model->prior) + pattern_weight(model, draw->pattern) < -4)
+			log_odds(model->prior) + ssot_pattern_weight(model, draw->pattern) < -4)
 			continue;
 		draws[n] = i;
 		pairs[n][0] = draw->a;
@@ -519,7 +512,7 @@ learn_prior(Learning *learning)
 	weights = SSOT_LARGE(double, training->ndraws);
 	most = most_probable(learning);
 	for (int i = 0; i < training->ndraws; i++)
-		weights[i] = pattern_weight(model, training->draws[i].pattern);
+		weights[i] = ssot_pattern_weight(model, training->draws[i].pattern);
 	for (int round = 0; round < MAX_ROUNDS; round++)
 	{
 		double		base = log_odds(model->prior);
@@ -592,6 +585,7 @@ ssot_model_learn(SsotLeveler *leveler, SsotTraining *training)
 {
 	Learning	learning = {.records = leveler->records,.training = training};
 	SsotModel  *model = palloc0(sizeof(SsotModel));
+	SsotAgreeing *agreeing = ssot_ties_begin(leveler);
 	int			n = leveler->records->n;
 
 	learning.model = model;
@@ -646,11 +640,13 @@ ssot_model_learn(SsotLeveler *leveler, SsotTraining *training)
 		learn_prior(&learning);
 		learn_u(&learning);
 		ssot_model_weigh(model);
+		ssot_ties_learn(model, learning.records, learning.names, agreeing);
 	}
 	learn_prior(&learning);
 	learn_references(&learning);
 	ssot_given_references(model);
 	ssot_model_learn_others(model, leveler);
+	ssot_large_free(agreeing);
 	ssot_large_free(learning.random);
 	ssot_large_free(learning.drawn);
 	return model;

@@ -56,9 +56,8 @@ ssot_given_shares(SsotFieldModel *field)
 	give_shares(field, false, field->u);
 }
 
-/* The weight that was given for a level, by itself or by m and u; or NAN. */
-static double
-given_weight(const SsotFieldModel *field, int level)
+double
+ssot_given_weight(const SsotFieldModel *field, int level)
 {
 	const SsotGiven *given = &field->given[level];
 
@@ -72,7 +71,7 @@ ssot_given_weights(SsotFieldModel *field)
 
 	for (int l = 1; l <= field->nlevels; l++)
 	{
-		double		weight = given_weight(field, l);
+		double		weight = ssot_given_weight(field, l);
 
 		if (!isnan(weight))
 			field->weight[l] = least = weight;
@@ -82,7 +81,7 @@ ssot_given_weights(SsotFieldModel *field)
 	least = INFINITY;
 	for (int l = field->nlevels; l >= 1; l--)
 	{
-		if (!isnan(given_weight(field, l)))
+		if (!isnan(ssot_given_weight(field, l)))
 			least = field->weight[l];
 		field->weight[l] = Min(field->weight[l], least);
 	}
@@ -94,7 +93,7 @@ ssot_given_references(SsotModel *model)
 {
 	for (int f = 0; f < model->nfields; f++)
 		for (int l = 1; l <= model->fields[f].nlevels; l++)
-			if (!isnan(given_weight(&model->fields[f], l)))
+			if (!isnan(ssot_given_weight(&model->fields[f], l)))
 				model->fields[f].reference[l] = 0;
 }
 

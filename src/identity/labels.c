@@ -135,6 +135,8 @@ look_at(Hearing *hearing, const SsotScorer *scorer, int n, const SsotLabel *labe
 			weight += ssot_score_field(scorer, f, labels[i].a, labels[i].b, &level);
 			levels[f] = level;
 		}
+		for (int t = 0; t < scorer->model->nties; t++)
+			weight += ssot_score_tie(scorer, t, labels[i].a, labels[i].b);
 		if (!isfinite(weight))
 			continue;
 		hearing->weight[hearing->n] = Min(Max(weight, -LARGEST), LARGEST);

@@ -41,6 +41,17 @@ typedef struct SsotFieldModel
 	SsotGiven	given[SSOT_LEVELS]; /* what is not learnt */
 } SsotFieldModel;
 
+/*
+ * Two fields that say the same to strangers. A pair that agrees on both (equal values)
+ * weighs less by the excess, a binary logarithm.
+ */
+typedef struct SsotTie
+{
+	int			f;
+	int			g;
+	double		excess;
+} SsotTie;
+
 typedef struct SsotModel
 {
 	int			nfields;
@@ -48,8 +59,38 @@ typedef struct SsotModel
 	double		matches;		/* expected pairs of records of one thing */
 	bool		prior_given;	/* the prior was not learnt */
 	SsotFieldModel fields[SSOT_MAX_FIELDS];
+	int			nties;
+	SsotTie		ties[SSOT_MAX_FIELDS];	/* a forest */
 	int			iterations;		/* that learning took */
 } SsotModel;
+
+/* What agreeing on tied fields says twice. */
+static inline double
+ssot_pattern_excess(const SsotModel *model, SsotPattern pattern)
+{
+	double		excess = 0;
+
+	for (int i = 0; i < model->nties; i++)
+	{
+		const SsotTie *tie = &model->ties[i];
+
+		if (ssot_pattern_level(pattern, tie->f) == model->fields[tie->f].nlevels &&
+			ssot_pattern_level(pattern, tie->g) == model->fields[tie->g].nlevels)
+			excess += tie->excess;
+	}
+	return excess;
+}
+
+/* The weight of a pattern, without the prior. */
+static inline double
+ssot_pattern_weight(const SsotModel *model, SsotPattern pattern)
+{
+	double		weight = -ssot_pattern_excess(model, pattern);
+
+	for (int f = 0; f < model->nfields; f++)
+		weight += model->fields[f].weight[ssot_pattern_level(pattern, f)];
+	return weight;
+}
 
 /* A pair that was drawn for learning, and how many such pairs it stands for. */
 typedef struct SsotDraw
@@ -92,6 +133,15 @@ extern void ssot_training_draw_random(SsotLeveler *leveler, int64 first, int64 n
 /* Learn. */
 extern SsotModel *ssot_model_learn(SsotLeveler *leveler, SsotTraining *training);
 
+/*
+ * ties.c: count the records that agree on two fields (to be freed by ssot_large_free);
+ * then find the ties by it, given u, and which fields name the thing.
+ */
+typedef struct SsotAgreeing SsotAgreeing;
+extern SsotAgreeing *ssot_ties_begin(SsotLeveler *leveler);
+extern void ssot_ties_learn(SsotModel *model, const SsotRecords *records, const bool *names,
+							const SsotAgreeing *agreeing);
+
 /* others.c: the last step of learning. */
 extern void ssot_model_learn_others(SsotModel *model, SsotLeveler *leveler);
 
@@ -107,6 +157,9 @@ extern void ssot_model_weigh(SsotModel *model);
 extern void ssot_given_take(SsotFieldModel *field, const SsotKind *kind);
 extern void ssot_given_shares(SsotFieldModel *field);
 extern void ssot_given_weights(SsotFieldModel *field);
+
+/* The weight that was given for a level, by itself or by m and u; or NAN. */
+extern double ssot_given_weight(const SsotFieldModel *field, int level);
 extern void ssot_given_references(SsotModel *model);
 extern void ssot_given_prior(SsotModel *model, double prior, double all_pairs);
 

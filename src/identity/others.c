@@ -23,16 +23,6 @@
 #define AHEAD			16		/* records that are fetched before they are
 								 * needed */
 
-static double
-weight_of(const SsotModel *model, SsotPattern pattern)
-{
-	double		weight = log2(model->prior / (1 - model->prior));
-
-	for (int f = 0; f < model->nfields; f++)
-		weight += model->fields[f].weight[ssot_pattern_level(pattern, f)];
-	return weight;
-}
-
 /*
  * Records are in an order that is as good as random, so a record and the one
  * before it that has the same value are a random pair of those that share it.
@@ -45,6 +35,7 @@ learn_field(SsotModel *model, SsotLeveler *leveler, int f)
 	int		   *last = SSOT_LARGE(int, values->nvalues);
 	double		others[SSOT_SIZES] = {0};
 	int			count[SSOT_SIZES] = {0};
+	double		odds = log2(model->prior / (1 - model->prior));
 	double		before = 1;
 
 	for (int id = 0; id < values->nvalues; id++)
@@ -67,7 +58,7 @@ learn_field(SsotModel *model, SsotLeveler *leveler, int f)
 			continue;
 		if (last[id] >= 0)
 		{
-			others[size] += 1 - ssot_probability(weight_of(model, ssot_pattern(leveler, last[id], r)));
+			others[size] += 1 - ssot_probability(odds + ssot_pattern_weight(model, ssot_pattern(leveler, last[id], r)));
 			count[size]++;
 		}
 		last[id] = r;

@@ -3,7 +3,8 @@
  *		How much two records speak for being one thing.
  *
  * The weight of a pair is log2 of the prior odds plus, for each field that both
- * have, the weight of its level: a look into a table. Agreement is worth more
+ * have, the weight of its level: a look into a table; less what equal values of tied
+ * fields (ties.c) say twice. Agreement is worth more
  * than the table says where few share what is agreed on, and less where many do
  * (term frequency: Winkler 1989): the level's u is an average over all values,
  * and is replaced by the share of records that have this one.
@@ -130,6 +131,20 @@ ssot_score_field(const SsotScorer *scorer, int f, int a, int b, int *level)
 	return scorer->equal[f][left];
 }
 
+static inline double
+weight_of_tie(const SsotTie *tie, const int *left, const int *right)
+{
+	return left[tie->f] == right[tie->f] && left[tie->g] == right[tie->g] &&
+		left[tie->f] != 0 && left[tie->g] != 0 ? -tie->excess : 0;
+}
+
+double
+ssot_score_tie(const SsotScorer *scorer, int tie, int a, int b)
+{
+	return weight_of_tie(&scorer->model->ties[tie], ssot_record(scorer->records, a),
+						 ssot_record(scorer->records, b));
+}
+
 /* A pair that is being weighed. */
 typedef struct Weighing
 {
@@ -158,6 +173,8 @@ begin_weighing(const SsotScorer *scorer, const int *left, const int *right, Weig
 			w->open[w->nopen++] = f;
 		}
 	}
+	for (int i = 0; i < scorer->model->nties; i++)
+		w->weight += weight_of_tie(&scorer->model->ties[i], left, right);
 }
 
 static inline double

@@ -49,7 +49,8 @@ typedef struct SsotCandidate
 extern void ssot_score_batch(const SsotScorer *scorer, const SsotCandidate *pairs, int n,
 							 double least, double *weights);
 
-/* What one field adds. */
+/* What one field adds; what the tie of a number does: 0, or less where both agree. */
 extern double ssot_score_field(const SsotScorer *scorer, int field, int a, int b, int *level);
+extern double ssot_score_tie(const SsotScorer *scorer, int tie, int a, int b);
 
 #endif							/* SSOT_SCORE_H */

@@ -16,7 +16,7 @@
 #include "identity/tokens.h"
 
 #define MAGIC		0x4d4f5353	/* "SSOM" */
-#define VERSION		3
+#define VERSION		4
 #define FREQUENT	20000
 #define NAME_SIZE	64
 
