@@ -50,4 +50,33 @@ SELECT round(m.m::numeric, 4) AS prior, round(200 / (200.0 * 200), 4) AS true_sh
   FROM ssot.match_model('ml.listed', '{id}', '{"name": "company", "city": "text"}', one_per => 'list') AS m
  WHERE m.field IS NULL;
 
+-- One comparison alone: nothing can be learnt, and equal values are taken for one thing, as far as they tell things apart:
+-- a name does, though not one that a hundred have; a town, a year or a birthday do not.
+CREATE TABLE ml.person (id integer PRIMARY KEY, thing integer, name text, mail text, town text, year integer, born date);
+INSERT INTO ml.person
+SELECT i, i, CASE WHEN i <= 100 THEN 'Info Desk' ELSE ml.word(i, 'given') || ' ' || ml.word(i, 'family') END,
+       CASE WHEN i > 300 THEN ml.word(i, 'm') || '@example.org' END, ml.word(i % 30, 'city'), 1950 + i % 50, DATE '1950-01-01' + i % 1200
+  FROM generate_series(1, 2500) AS i;
+INSERT INTO ml.person
+SELECT p.id + 5000, p.thing, p.name, p.mail, p.town, p.year, p.born FROM ml.person AS p WHERE p.id % 5 = 0;
+CREATE FUNCTION ml.pairs(compare jsonb, OUT of_one bigint, OUT of_two bigint) LANGUAGE sql AS $$
+WITH found AS MATERIALIZED (SELECT m.* FROM ssot.match('ml.person', '{id}', compare) AS m)
+SELECT count(*) FILTER (WHERE x.thing = y.thing), count(*) FILTER (WHERE x.thing <> y.thing)
+  FROM found AS f
+  JOIN found AS g ON f.cluster = g.cluster AND f.record_key::integer < g.record_key::integer
+  JOIN ml.person AS x ON x.id = f.record_key::integer
+  JOIN ml.person AS y ON y.id = g.record_key::integer
+$$;
+SET client_min_messages = warning;
+SELECT c.compare, p.of_one, p.of_two
+  FROM (VALUES ('{"name": "person_name"}'::jsonb), ('{"name": "company"}'), ('{"name": "text"}'), ('{"mail": "email"}'),
+               ('{"town": "text"}'), ('{"year": "exact"}'), ('{"born": "date"}'), ('{"year": "number"}')) AS c (compare)
+ CROSS JOIN LATERAL ml.pairs(c.compare) AS p
+ ORDER BY c.compare::text COLLATE "C";
+-- The same of few rows, of which all pairs are compared, and with a prior that is given.
+DELETE FROM ml.person WHERE id NOT BETWEEN 301 AND 700 AND id NOT BETWEEN 5301 AND 5700;
+SELECT p.of_one, p.of_two FROM ml.pairs('{"name": "person_name"}') AS p;
+SELECT count(DISTINCT m.cluster) = count(*) AS all_apart FROM ssot.match('ml.person', '{id}', '{"name": "person_name"}', prior => 1e-12) AS m;
+
 DROP SCHEMA ml CASCADE;
+RESET client_min_messages;

@@ -42,6 +42,8 @@
 #define MIN_SHARE			1e-7
 #define GROUP_PAIRS			2000000 /* that are looked at for groups */
 #define MOST_NAMESAKES		0.005	/* strangers with the same name */
+#define MOST_EQUAL			5.0 /* pairs per record, of an only field */
+#define MOST_ALIKE			10	/* records of one thing, of an only field */
 #define WEAK_NAMES			0.1 /* levels so rare among records of one thing */
 #define MOST_OTHER_NAMES	0.5 /* are no more than that, all together */
 
@@ -94,6 +96,8 @@ typedef struct Learning
 	double		equal[SSOT_MAX_FIELDS]; /* pairs with equal values */
 	double		both[SSOT_MAX_FIELDS];	/* pairs that have both values */
 	bool		names[SSOT_MAX_FIELDS]; /* fields that name the thing */
+	double		alone;			/* pairs of one thing, by all that there is;
+								 * 0: they are learnt */
 	double		(*drawn_levels)[SSOT_MAX_FIELDS][SSOT_LEVELS];	/* how often each rule
 																 * drew them */
 	double		(*rule_u)[SSOT_MAX_FIELDS][SSOT_LEVELS];	/* u among those pairs */
@@ -184,11 +188,13 @@ learn_u(Learning *learning)
 		double		both = learning->both[f];
 		double		total = 0;
 
-		if (learning->training->complete)
+		if (learning->training->complete && learning->alone == 0)
 		{
 			equal = counts[f][top];
 			both *= learning->possible / Max(learning->all_pairs, 1);
 		}
+		if (learning->alone > 0)
+			equal = 0;
 		equal = Max(equal, 0.02 * learning->equal[f]);
 		field->u[top] = Max(equal, 1) / Max(both, 2);
 		for (int l = 1; l < top; l++)
@@ -214,6 +220,33 @@ find_names(Learning *learning)
 		learning->names[f] = (learning->records->fields[f].kind->flags & SSOT_KIND_NAME) != 0 &&
 			field->u[field->nlevels] < MOST_NAMESAKES;
 	}
+}
+
+/*
+ * With one comparison there is nothing to learn from: that all who are called alike are
+ * one, and that none are, explain what is seen equally well. Who compares one thing means
+ * the former, as far as it can tell things apart. So pairs that are equal are counted as
+ * one thing, of a frequent value few; and a quarter of the records at least have another
+ * of their own. Rarity has its say: that two of a million have a value is much, that a
+ * hundred of a thousand have it is little.
+ */
+static void
+believe_only_field(Learning *learning)
+{
+	SsotModel  *model = learning->model;
+	const SsotValues *values = &learning->records->fields[0];
+	double		n = learning->records->n;
+	double		again = 0;
+
+	if (model->nfields > 1 || model->prior_given || (values->kind->flags & SSOT_KIND_MEASURE) != 0 ||
+		learning->equal[0] == 0 || learning->equal[0] > MOST_EQUAL * n)
+		return;
+	for (int id = 1; id < values->nvalues; id++)
+		again += values->count[id] * 0.5 * Min(Max(values->count[id] - 1, 0), MOST_ALIKE);
+	learning->alone = Max(again / model->fields[0].m[values->kind->nlevels] *
+						  learning->all_pairs / learning->both[0], n / 4);
+	model->matches = learning->alone;
+	model->prior = Min(learning->alone / Max(learning->possible, 1), 0.5);
 }
 
 /* ---- m ------------------------------------------------------------------- */
@@ -370,7 +403,7 @@ learn_m(Learning *learning, bool with_all, bool names_only)
 		change = Max(change, fabs(share - learning->shares[r]));
 		learning->shares[r] = share;
 	}
-	if (learning->training->complete && with_all)
+	if (learning->training->complete && with_all && learning->alone == 0)
 		count_all(learning, counts);
 	for (int f = 0; f < model->nfields; f++)
 	{
@@ -529,6 +562,7 @@ learn_prior(Learning *learning)
 			draw->posterior = Min(ssot_probability(base + weights[i]), most[i]);
 			matches += draw->weight * draw->posterior;
 		}
+		matches = learning->alone > 0 ? learning->alone : matches;
 		model->matches = matches;
 		model->prior = Min(matches / Max(learning->possible, 1), 0.5);
 		ssot_given_prior(model, training->given_prior, learning->possible);
@@ -606,6 +640,7 @@ ssot_model_learn(SsotLeveler *leveler, SsotTraining *training)
 	}
 	count_random(&learning);
 	count_equal(&learning);
+	believe_only_field(&learning);
 	learning.drawn = SSOT_LARGE(PatternCount, training->ndraws);
 	for (int i = 0; i < training->ndraws; i++)
 		learning.drawn[i] = (PatternCount)

@@ -87,6 +87,8 @@ typedef struct SsotKeyClass
 										 * are one thing, whatever else agrees */
 #define SSOT_KIND_NAME			0x04	/* names the thing: most of two
 										 * records of one thing agree */
+#define SSOT_KIND_MEASURE		0x08	/* says when, where or how much: no
+										 * more than a hint by itself */
 
 /*
  * What somebody gave for a level by hand; NAN: was not given. A weight stands for

@@ -271,7 +271,7 @@ const SsotKind ssot_kind_date = {
 	.levels = (const char *const[]) {"different", "within ten years", "within a year",
 	"within a month or two parts equal", "one digit off or day and month exchanged", "equal"},
 	.shares = (const double[]) {0.03, 0.03, 0.04, 0.05, 0.06, 0.79},
-	.flags = SSOT_KIND_FREQUENCY,
+	.flags = SSOT_KIND_FREQUENCY | SSOT_KIND_MEASURE,
 	.nclasses = lengthof(date_classes),
 	.classes = date_classes,
 	.prepare = prepare_date,
