@@ -260,6 +260,29 @@ SELECT c.name FROM mh.visit AS v JOIN mh.customer AS c USING (customer_id);
 SELECT count(*) AS differences FROM ssot.verify_drift('mh.visit');
 SELECT ssot.unregister_entity('mh.visit', true);
 
+-- A golden record that has been held since it came to be is in no table, and nothing can refer to it: where it meets one
+-- that is there, that keeps its id, though it is the larger.
+INSERT INTO mh.crm (id, name) VALUES ('U1', NULL), ('U2', 'Born');
+SELECT * FROM mh.run();
+SELECT c.ssot_key, c.customer_id IN (SELECT g.customer_id FROM mh.customer AS g) AS in_table,
+       rank() OVER (ORDER BY c.customer_id) AS by_id
+  FROM mh_ssot.customer_source AS c WHERE c.ssot_key IN ('U1', 'U2') ORDER BY 1;
+INSERT INTO mh.visit SELECT 1000, c.customer_id FROM mh_ssot.customer_source AS c WHERE c.ssot_key = 'U2';
+INSERT INTO mh.erp VALUES ('U3', NULL, 'U2');
+CREATE TABLE mh.both (id text, crm_id text, erp_no text);
+INSERT INTO mh.both VALUES ('B', 'U1', 'U3');
+SELECT ssot.create_source('mh.customer', 'mh_erp', 'mh.both', key => 'id', links => '{"mh_crm": "crm_id", "mh_erp": "erp_no"}', fields => '{}', creates => false) > 0 AS both;
+SELECT count(*) FROM mh.held;
+SELECT * FROM mh.run();
+SELECT c.ssot_key, g.name, v.visit_id
+  FROM mh_ssot.customer_source AS c
+  LEFT JOIN mh.customer AS g USING (customer_id)
+  LEFT JOIN mh.visit AS v USING (customer_id)
+ WHERE c.ssot_key IN ('U1', 'U2', 'U3', 'B')
+ ORDER BY 1;
+SELECT count(*) FROM mh.held;
+SELECT ssot.drop_source('mh.customer', 'both');
+
 DROP VIEW mh.crosswalk, mh.held;
 SELECT ssot.unregister_entity('mh.contract', true);
 SELECT ssot.unregister_entity('mh.customer', true);

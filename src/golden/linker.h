@@ -106,6 +106,14 @@ extern void ssot_linker_cluster(Linker *linker, int *cluster);
 /* Clusters of the active nodes as far as they are read, by all but matching. */
 extern void ssot_linker_units(Linker *linker, int *cluster);
 
+/*
+ * claim.c: each golden id of the nodes that had one (sorted by id, anchors first) goes
+ * to its anchor's cluster; holder[cluster] becomes the node whose id is kept, and the
+ * others are noted as merges.
+ */
+extern void ssot_linker_claim_ids(Linker *linker, const int *cluster, const int *order, int n,
+								  int *holder);
+
 /* Put the active nodes together and give each its golden id. */
 extern void ssot_regroup(Linker *linker);
 

@@ -3,8 +3,8 @@
  *		Putting records together by their tokens, and giving each its golden id.
  *
  * Equal tokens make pairs, pairs make clusters (identity/cluster.c). What
- * remains is to decide which id a cluster has: ids stay with their anchors, and
- * where several meet the smallest is kept.
+ * remains is to decide which id a cluster has: ids stay with their anchors
+ * (claim.c), and those that have none get new ones.
  */
 #include "postgres.h"
 
@@ -185,55 +185,6 @@ mark_leaving(Linker *linker)
 		foreach(cell, linker->wish->leaving)
 			node->leaves |= node->had_id && strcmp(name, (const char *) lfirst(cell)) == 0 &&
 			ssot_linker_compare_ids(linker, node->old_id, linker->wish->ids[0]) == 0;
-	}
-}
-
-static void
-add_merge(Linker *linker, Datum lost, Datum kept)
-{
-	SsotLinking *out = linker->out;
-
-	out->merges = out->merges == NULL ? palloc(sizeof(SsotMerge)) :
-		repalloc_huge(out->merges, sizeof(SsotMerge) * (out->nmerges + 1));
-	out->merges[out->nmerges++] = (SsotMerge)
-	{
-		lost, kept
-	};
-	ssot_linker_touch(linker, lost);
-	ssot_linker_touch(linker, kept);
-}
-
-/* Does a person want this golden id to be kept where it meets others? */
-static bool
-is_wished(Linker *linker, Datum id)
-{
-	return linker->wish != NULL && linker->wish->merge &&
-		ssot_linker_compare_ids(linker, id, linker->wish->ids[0]) == 0;
-}
-
-/* Each golden id goes to its anchor's cluster; of a cluster that one is kept that
- * a person wants kept, else the smallest. */
-static void
-claim_ids(Linker *linker, const int *cluster, const int *order, int n, int *holder)
-{
-	SsotNode   *nodes = linker->out->nodes;
-
-	for (int i = 0; i < n; i++)
-		if (holder[cluster[order[i]]] < 0 && is_wished(linker, nodes[order[i]].old_id))
-			holder[cluster[order[i]]] = order[i];
-	/* order is ascending by id: the first claim of a cluster is the smallest */
-	for (int i = 0; i < n; i++)
-	{
-		int			c = cluster[order[i]];
-
-		if (i > 0 && ssot_linker_compare_ids(linker, nodes[order[i - 1]].old_id,
-											 nodes[order[i]].old_id) == 0)
-			continue;
-		if (holder[c] < 0)
-			holder[c] = order[i];
-		else if (ssot_linker_compare_ids(linker, nodes[order[i]].old_id,
-										 nodes[holder[c]].old_id) != 0)
-			add_merge(linker, nodes[order[i]].old_id, nodes[holder[c]].old_id);
 	}
 }
 
@@ -440,7 +391,7 @@ ssot_regroup(Linker *linker)
 	pfree(linker->pairs);
 	for (int i = 0; i < out->nnodes; i++)
 		holder[i] = -1;
-	claim_ids(linker, cluster, order, n, holder);
+	ssot_linker_claim_ids(linker, cluster, order, n, holder);
 	assign_ids(linker, cluster, holder);
 	pfree(order);
 	pfree(holder);
