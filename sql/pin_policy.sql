@@ -158,6 +158,20 @@ SELECT ssot.set_pin_policy('pp.customer', 'keep', '{nothing}'); -- ERROR
 SELECT ssot.set_pin_policy('pp.crm', 'keep'); -- ERROR
 SELECT ssot.set_pin_policy(NULL, 'keep'); -- ERROR
 
+-- The pin that stays is part of a newer record from then on: what differs from it is kept with that time.
+INSERT INTO pp.crm VALUES ('K9', 'Name 9', 'mail9@crm', 'DE', 9);
+INSERT INTO pp.erp VALUES ('E9', 'Name 9', 'mail9@erp', 'K9');
+SELECT pp.run();
+SELECT ssot.pin('pp.customer', c.customer_id::text, v.field, v.value)
+  FROM pp.customer AS c, (VALUES ('name', 'Ninth'), ('email', 'ninth@mail')) AS v (field, value) WHERE c.name = 'Name 9';
+UPDATE pp.crm SET name = 'Ninth' WHERE id = 'K9';
+UPDATE pp.erp SET name = 'Ninth' WHERE no = 'E9';
+SELECT pp.run();
+SELECT field, value, ended FROM pp.past WHERE value = 'Ninth';
+SELECT count(*) AS differ FROM ssot.drift('pp.customer') AS d WHERE d.key IN ('K9', 'E9');
+SELECT count(*) AS kept_wrongly FROM ssot.verify_drift('pp.customer');
+SELECT ssot.unpin('pp.customer', c.customer_id::text, 'email') FROM pp.customer AS c WHERE c.name = 'Ninth';
+
 -- Whatever order the changes came in: a full run finds nothing more.
 SELECT golden_changed FROM ssot.reconcile('pp.customer', "full" => true) WHERE source = '(golden)';
 SELECT * FROM pp.pins;

@@ -202,7 +202,7 @@ overruled_another(SsotPinReview *review, const SsotRecord *record, int f)
 
 /* The group as if the pin were not there. */
 static void
-forget_pin(SsotGroup *group, int r, const SsotField *field, int f)
+forget_pin(SsotGroup *group, int r, const SsotField *field, int f, TimestampTz t)
 {
 	SsotRecord *record = &group->records[r];
 
@@ -210,10 +210,12 @@ forget_pin(SsotGroup *group, int r, const SsotField *field, int f)
 														JsonbPGetDatum(record->detail),
 														CStringGetTextDatum(field->name)));
 	record->nulls[f] = true;
+	record->from = t;
 }
 
 int
-ssot_pin_review_retire(SsotPinReview *review, SsotGroup *group, SsotCorrections *release)
+ssot_pin_review_retire(SsotPinReview *review, SsotGroup *group, TimestampTz t,
+					   SsotCorrections *release)
 {
 	const SsotEntity *entity = review->entity;
 	const bool *pinned;
@@ -242,7 +244,7 @@ ssot_pin_review_retire(SsotPinReview *review, SsotGroup *group, SsotCorrections 
 		for (int r = 0; retires[f] && r < group->nrecords; r++)
 			if (is_steward(entity, &group->records[r]) &&
 				ssot_is_candidate(review->survivor, group, r, f))
-				forget_pin(group, r, &entity->fields[f], f);
+				forget_pin(group, r, &entity->fields[f], f, t);
 	ssot_corrections_add(release, group->id, retires, NULL, NULL, NULL, NULL);
 	return count;
 }

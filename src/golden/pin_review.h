@@ -26,9 +26,10 @@ extern bool ssot_pin_review_group(SsotPinReview *review, const SsotGroup *group,
  * Take the pins that have done their work out of the group, and note them in
  * "release": where the policy of the field says so, all sources that are believed
  * and have a value now have the pinned one, and the pin overruled another when it
- * was made. Returns how many. The golden values stay what they are.
+ * was made. Returns how many. The golden values stay what they are. What is left of
+ * the records that held them is from "t" on, when the release is written.
  */
-extern int	ssot_pin_review_retire(SsotPinReview *review, SsotGroup *group,
+extern int	ssot_pin_review_retire(SsotPinReview *review, SsotGroup *group, TimestampTz t,
 								   SsotCorrections *release);
 
 #endif							/* SSOT_PIN_REVIEW_H */

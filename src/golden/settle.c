@@ -364,6 +364,7 @@ typedef struct SettlePass
 	SsotRetirements *retirements;
 	SsotPinReview *review;
 	SsotCorrections *release;	/* pins that retire */
+	TimestampTz t;
 	int64		pins_retired;
 	bool	   *fed;			/* by field: some source feeds it */
 	void	   *observer;
@@ -421,7 +422,7 @@ settle_group(const SsotGroup *read_group, void *arg)
 	ssot_is_retired_by_person(pass->retirements, group->id);
 	SsotViolation violation;
 
-	pass->pins_retired += ssot_pin_review_retire(pass->review, group, pass->release);
+	pass->pins_retired += ssot_pin_review_retire(pass->review, group, pass->t, pass->release);
 	pass->values[0] = group->id;
 	pass->nulls[0] = false;
 	ssot_survive(pass->survivor, group, pass->winners, pass->values + 1, pass->nulls + 1);
@@ -492,6 +493,7 @@ ssot_settle(const SsotEntity *entity, Tuplestorestate *touched, int64 ntouched,
 
 	ssot_machine_begin();
 	pass.entity = entity;
+	pass.t = t;
 	pass.survivor = ssot_survivor_create(entity);
 	pass.check = ssot_row_check_create(entity, t);
 	pass.retirements = ssot_retirements_read(entity, touched, ntouched);
