@@ -47,6 +47,21 @@ INSERT INTO pair (kind, a, b, why) VALUES
   ('person_name', '{Li}',                 '{Li}',                  'one word'),
   ('person_name', '{"",""}',              '{James,Smith}',         'no name'),
 
+  ('people', '{"M. Stonebraker, J. Hellerstein"}', '{"Michael Stonebraker and Joe Hellerstein"}', 'initials'),
+  ('people', '{"Hellerstein, J.M.; Stonebraker, M."}', '{"Michael Stonebraker, Joseph M. Hellerstein"}', 'order'),
+  ('people', '{"Freund, Y. and Schapire, R.E."}',   '{"yoav freund, robert e. shapire."}', 'a slip'),
+  ('people', '{"Michael Stonebraker et al."}', '{"Michael Stonebraker, Joe Hellerstein, Jim Gray"}', 'a cut list'),
+  ('people', '{"J. Gray, A. Reuter"}',    '{"J. Gray, M. Stonebraker"}', 'one of two'),
+  ('people', '{"R. Agrawal"}',            '{"S. Agrawal"}',         'another initial'),
+  ('people', '{"Jim Gray"}',              '{"Michael Stonebraker"}', 'nothing'),
+  ('people', '{"et al."}',                '{"Jim Gray"}',           'nobody'),
+
+  ('number', '{"(1995),"}',               '{1995}',                 'brackets and a comma'),
+  ('number', '{"$ 1,250.00"}',            '{1250}',                 'currency and thousands'),
+  ('number', '{8.10 %}',                  '{8.1}',                  'per cent'),
+  ('number', '{-5}',                      '{5}',                    'sign'),
+  ('number', '{1996a}',                   '{1996}',                 'no number'),
+
   ('company', '{Acme Intl.}',             '{ACME International GmbH}', 'abbreviation and legal form'),
   ('company', '{First National Bank}',    '{Second National Bank}',    'two banks'),
   ('company', '{Miller Logistics Ltd}',   '{Logistics Miller}',        'order'),

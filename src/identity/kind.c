@@ -17,6 +17,7 @@ static const SsotKind *const kinds[] = {
 	&ssot_kind_exact,
 	&ssot_kind_identifier,
 	&ssot_kind_number,
+	&ssot_kind_people,
 	&ssot_kind_person_name,
 	&ssot_kind_phone,
 	&ssot_kind_postcode,

@@ -6,10 +6,24 @@
 
 #include "ssot.h"
 #include "identity/kinds.h"
+#include "text/chars.h"
 
 #include <math.h>
 
 /* Prepared: the number. */
+
+/* A comma between digits of which three follow: "12,500.00". */
+static bool
+parts_thousands(const char *text, int len, int i)
+{
+	int			follow = 0;
+
+	if (text[i] != ',' || i == 0 || !ssot_ascii_is_digit(text[i - 1]))
+		return false;
+	while (i + 1 + follow < len && ssot_ascii_is_digit(text[i + 1 + follow]))
+		follow++;
+	return follow == 3;
+}
 
 static bool
 prepare_number(StringInfo out, const char *text, int len)
@@ -17,18 +31,22 @@ prepare_number(StringInfo out, const char *text, int len)
 	char		buffer[64];
 	char	   *end;
 	double		number;
+	int			used = 0;
 
-	while (len > 0 && isspace((unsigned char) *text))
+	/* what stands around a number: "(1995),", "$ 12.50", "5 %" */
+	while (len > 0 && !ssot_ascii_is_alnum(*text) && strchr("+-.", *text) == NULL)
 	{
 		text++;
 		len--;
 	}
-	while (len > 0 && isspace((unsigned char) text[len - 1]))
+	while (len > 0 && !ssot_ascii_is_alnum(text[len - 1]))
 		len--;
 	if (len == 0 || len >= sizeof(buffer))
 		return false;
-	memcpy(buffer, text, len);
-	buffer[len] = '\0';
+	for (int i = 0; i < len; i++)
+		if (!parts_thousands(text, len, i))
+			buffer[used++] = text[i];
+	buffer[used] = '\0';
 	number = strtod(buffer, &end);
 	if (*end != '\0' || !isfinite(number))
 		return false;

@@ -15,6 +15,7 @@ extern const SsotKind ssot_kind_email;
 extern const SsotKind ssot_kind_exact;
 extern const SsotKind ssot_kind_identifier;
 extern const SsotKind ssot_kind_number;
+extern const SsotKind ssot_kind_people;
 extern const SsotKind ssot_kind_person_name;
 extern const SsotKind ssot_kind_phone;
 extern const SsotKind ssot_kind_postcode;
