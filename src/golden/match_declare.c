@@ -114,41 +114,26 @@ take_overrides(FunctionCallInfo fcinfo, SsotMatchRules *rules)
 		rules->prior = ssot_prior_declared(PG_GETARG_FLOAT8(ARG_PRIOR));
 }
 
-/* ---- printing ------------------------------------------------------------- */
-
-/* Tell what was chosen, as it would be written. */
-static void
-print_choice(const SsotEntity *entity, Jsonb *compare, List *left_out)
-{
-	StringInfoData others;
-	ListCell   *cell;
-
-	initStringInfo(&others);
-	foreach(cell, left_out)
-		appendStringInfo(&others, "%s%s", others.len == 0 ? "" : ", ", (char *) lfirst(cell));
-	ereport(NOTICE,
-			(errmsg("comparisons of \"%s\", by the names of its columns: %s", entity->name,
-					JsonbToCString(NULL, &compare->root, VARSIZE(compare))),
-			 others.len == 0 ? 0 : errdetail("Not compared: %s.", others.data),
-			 errhint("Call ssot.set_matching with compare => '...' to have others.")));
-}
+/* ---- choosing ------------------------------------------------------------- */
 
 static Jsonb *
 choose_comparisons(const SsotEntity *entity)
 {
-	List	   *left_out = NIL;
-	Jsonb	   *compare = ssot_match_default(entity, &left_out);
+	SsotMatchColumn *columns = palloc(sizeof(SsotMatchColumn) * Max(entity->nfields, 1));
 
-	if (compare == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("what to compare of \"%s\" cannot be told from the names of its columns",
-						entity->name),
-				 errdetail("Fields are %s.", ssot_field_names(entity)),
-				 errhint("Say it: ssot.set_matching('%s', compare => '{\"name\": \"company\", \"email\": \"email\"}').",
-						 entity->name)));
-	print_choice(entity, compare, left_out);
-	return compare;
+	for (int f = 0; f < entity->nfields; f++)
+	{
+		const SsotField *field = &entity->fields[f];
+
+		columns[f] = (SsotMatchColumn)
+		{
+			.name = field->name,
+				.type = field->base_type,
+				.is_text = field->is_text,
+				.refers = OidIsValid(field->references)
+		};
+	}
+	return ssot_match_choose(entity->name, entity->table, columns, entity->nfields, "set_matching");
 }
 
 /* ---- writing -------------------------------------------------------------- */
