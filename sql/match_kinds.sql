@@ -55,12 +55,30 @@ INSERT INTO pair (kind, a, b, why) VALUES
   ('people', '{"R. Agrawal"}',            '{"S. Agrawal"}',         'another initial'),
   ('people', '{"Jim Gray"}',              '{"Michael Stonebraker"}', 'nothing'),
   ('people', '{"et al."}',                '{"Jim Gray"}',           'nobody'),
+  ('people', '{"Jim Gray et al."}',       '{"Gray, Jim and others"}', 'cut in two ways'),
+  ('people', '{"Jim Gray & Andreas Reuter"}', '{"GRAY, JIM; REUTER, ANDREAS (eds.)"}', 'separators'),
+  ('people', '{"Gray J, Reuter A"}',      '{"J. Gray / A. Reuter"}', 'initials without points'),
+  ('people', '{"Gray, Jim and Reuter, Andreas"}', '{"Andreas Reuter, Jim Gray"}', 'last names first'),
+  ('people', '{"Al Gore, Ed Harris"}',    '{"A. Gore, E. Harris"}',  'names that look like other words'),
+  ('people', '{"Knuth, D.E. (ed.)"}',     '{"Donald E. Knuth"}',     'an editor'),
+  ('people', '{"Jean-Pierre Serre"}',     '{"J.-P. Serre"}',         'a hyphen'),
+  ('people', '{"Conor O''Neil"}',         '{"C. O’Neil"}',           'an apostrophe'),
+  ('people', '{"Лев Толстой, Антон Чехов"}', '{"Толстой Л.; Чехов А."}', 'Cyrillic initials'),
+  ('people', '{"Лев Толстой"}',           '{"К. Толстой"}',          'another Cyrillic initial'),
+  ('people', '{"Νίκος Καζαντζάκης"}',     '{"Ν. Καζαντζακης"}',      'Greek initial, accents'),
+  ('people', '{山田太郎、鈴木一郎}',      '{"鈴木一郎, 山田太郎"}',  'ideographic comma'),
+  ('people', '{"王 小明"}',               '{"王 大山"}',             'a Chinese family name is no initial'),
+  ('people', '{"نجيب محفوظ، طه حسين"}',   '{"طه حسين; نجيب محفوظ"}', 'Arabic comma'),
+  ('people', '{"Jim Gray"}',              '{}',                      'no list'),
+  ('people', '{" ; , "}',                 '{"Jim Gray"}',            'an empty list'),
 
   ('number', '{"(1995),"}',               '{1995}',                 'brackets and a comma'),
   ('number', '{"$ 1,250.00"}',            '{1250}',                 'currency and thousands'),
   ('number', '{8.10 %}',                  '{8.1}',                  'per cent'),
   ('number', '{-5}',                      '{5}',                    'sign'),
   ('number', '{1996a}',                   '{1996}',                 'no number'),
+  ('number', '{"€ 1,250,000"}',           '{1250000}',              'millions'),
+  ('number', '{"1,5"}',                   '{1.5}',                  'a decimal comma'),
 
   ('company', '{Acme Intl.}',             '{ACME International GmbH}', 'abbreviation and legal form'),
   ('company', '{First National Bank}',    '{Second National Bank}',    'two banks'),
@@ -149,6 +167,12 @@ SELECT k.kind, count(ssot.match_level(k.kind, x.value, y.value)) AS compared,
  CROSS JOIN odd AS y
  GROUP BY k.kind
  ORDER BY k.kind;
+
+-- A long list: what comes late counts for equality only.
+SELECT ssot.match_level('people', x.names, x.names) AS same, ssot.match_level('people', x.names, x.names || ', Jim Gray') AS one_more,
+       ssot.match_level('people', x.names, y.names) AS in_reverse
+  FROM (SELECT string_agg(translate(left(md5(i::text), 6), '0123456789', 'ghijklmnop'), ', ' ORDER BY i) FROM generate_series(1, 60) AS i) AS x (names)
+ CROSS JOIN (SELECT string_agg(translate(left(md5(i::text), 6), '0123456789', 'ghijklmnop'), ' and ' ORDER BY i DESC) FROM generate_series(1, 60) AS i) AS y (names);
 
 SELECT ssot.match_level('company', NULL, 'a') AS none;
 SELECT ssot.match_level('colour', 'red', 'rouge'); -- ERROR

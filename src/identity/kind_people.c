@@ -11,6 +11,9 @@
  *
  * A list may be cut ("et al.", the first author only), so one that contains the
  * other is a level of its own.
+ *
+ * An initial is one letter of a script that shortens names so; one sign of Chinese
+ * or Korean is a name.
  */
 #include "postgres.h"
 
@@ -21,9 +24,12 @@
 #include "text/normalize.h"
 #include "text/similarity.h"
 
+#include "mb/pg_wchar.h"
+
 #include <math.h>
 
-#define MAX_WORDS		48		/* further ones are not looked at */
+#define MAX_WORDS		48		/* further ones count for equality only */
+#define MAX_INITIAL		2		/* bytes */
 #define MAX_TRIED		24		/* words that are compared by their letters */
 #define RARE_WORDS		4		/* that are keys */
 #define ALIKE			0.9		/* Jaro-Winkler from which a word is misspelt */
@@ -68,22 +74,57 @@ letters(const PeopleValue *value, int i)
 	return (const char *) &value->words[value->nwords] + value->words[i].start;
 }
 
-/* Words that are no names. */
 static bool
-is_filler(const char *word, int len)
+is_initial(const char *word, int len)
 {
-	static const char *const fillers[] = {"al", "and", "ed", "editor", "editors", "eds", "et", "others", "und"};
+	return len <= MAX_INITIAL && pg_mblen(word) == len;
+}
+
+static bool
+is_word(const char *text, int len, const char *word)
+{
+	return strlen(word) == len && memcmp(text, word, len) == 0;
+}
+
+/*
+ * Words that are no names. Al Gore and Ed Harris have one: "al" is none after "et",
+ * "ed" none in brackets. "opened": whether a bracket is right before the word.
+ */
+static bool
+is_filler(const char *word, int len, bool after_et, bool opened)
+{
+	static const char *const fillers[] = {"and", "editor", "editors", "eds", "et", "others", "und"};
 
 	for (int i = 0; i < lengthof(fillers); i++)
-		if (strlen(fillers[i]) == len && memcmp(fillers[i], word, len) == 0)
+		if (is_word(word, len, fillers[i]))
 			return true;
-	return false;
+	return (is_word(word, len, "al") && after_et) ||
+		(is_word(word, len, "ed") && opened);
 }
 
 static bool
 is_letter(char c)
 {
 	return (unsigned char) c >= 0x80 || ssot_ascii_is_alpha(c);
+}
+
+/* How many bytes of what parts names in other scripts begin here: no bytes, mostly. */
+static int
+parting(const char *text, int len)
+{
+	/* Arabic comma and semicolon, middle dot, ideographic comma, katakana dot */
+	static const char *const marks[] = {"\xd8\x8c", "\xd8\x9b", "\xc2\xb7", "\xe3\x80\x81", "\xe3\x83\xbb"};
+
+	if ((unsigned char) *text < 0x80 || GetDatabaseEncoding() != PG_UTF8)
+		return 0;
+	for (int i = 0; i < lengthof(marks); i++)
+	{
+		int			n = strlen(marks[i]);
+
+		if (n <= len && memcmp(text, marks[i], n) == 0)
+			return n;
+	}
+	return 0;
 }
 
 static bool
@@ -93,30 +134,38 @@ prepare_people(StringInfo out, const char *text, int len)
 	PeopleWord	words[MAX_WORDS];
 	PeopleValue value = {0};
 	char	   *bare;
+	bool		after_et = false;
 
 	if (key == NULL)
 		return false;
 	bare = palloc(len + 1);
-	for (int i = 0; i < len && value.nwords < MAX_WORDS;)
+	for (int i = 0; i < len;)
 	{
 		PeopleWord	word = {.start = value.length};
+		bool		opened = i > 0 && key[i - 1] == '(';
+		const char *start = bare + word.start;
+		bool		filler;
 
-		if (!is_letter(key[i]))
+		if (!is_letter(key[i]) || parting(key + i, len - i) > 0)
 		{
-			i++;
+			i += Max(parting(key + i, len - i), 1);
 			continue;
 		}
 		/* "O'Neil" is "oneil" */
-		for (; i < len && (is_letter(key[i]) || key[i] == '\''); i++)
+		for (; i < len && (is_letter(key[i]) || key[i] == '\'') && parting(key + i, len - i) == 0; i++)
 			if (key[i] != '\'')
 				bare[word.start + word.length++] = key[i];
-		if (is_filler(bare + word.start, word.length))
+		filler = is_filler(start, word.length, after_et, opened);
+		after_et = is_word(start, word.length, "et");
+		if (filler)
 			continue;
-		word.hash = ssot_hash_text(bare + word.start, word.length);
-		word.weight = word.length == 1 ? INITIAL_WEIGHT : NAME_WEIGHT;
+		word.hash = ssot_hash_text(start, word.length);
+		value.whole += ssot_hash_join(word.hash, 1);
+		if (value.nwords == MAX_WORDS)
+			continue;
+		word.weight = is_initial(start, word.length) ? INITIAL_WEIGHT : NAME_WEIGHT;
 		value.weight += word.weight;
 		value.length += word.length;
-		value.whole += ssot_hash_join(word.hash, 1);
 		words[value.nwords++] = word;
 	}
 	if (value.nwords == 0)
@@ -217,12 +266,15 @@ meet_initials(const PeopleValue *left, bool *met_left, const PeopleValue *right,
 {
 	for (int i = 0; i < left->nwords; i++)
 	{
-		if (met_left[i] || left->words[i].length != 1)
+		const PeopleWord *initial = &left->words[i];
+
+		if (met_left[i] || !is_initial(letters(left, i), initial->length))
 			continue;
 		for (int j = 0; j < right->nwords; j++)
-			if (!met_right[j] && letters(right, j)[0] == letters(left, i)[0])
+			if (!met_right[j] && right->words[j].length >= initial->length &&
+				memcmp(letters(right, j), letters(left, i), initial->length) == 0)
 			{
-				double		weight = Min(left->words[i].weight, right->words[j].weight);
+				double		weight = Min(initial->weight, right->words[j].weight);
 
 				met_left[i] = met_right[j] = true;
 				*common += weight;
@@ -327,7 +379,7 @@ keys_people(const void *data, SsotValueKeys *keys)
 		int			best = -1;
 
 		for (int i = 0; i < value->nwords; i++)
-			if (!used[i] && value->words[i].length > 1 &&
+			if (!used[i] && !is_initial(letters(value, i), value->words[i].length) &&
 				(best < 0 || value->words[i].weight > value->words[best].weight))
 				best = i;
 		if (best < 0)
