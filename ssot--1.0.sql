@@ -2868,19 +2868,19 @@ COMMENT ON COLUMN ssot.schedules.last_start IS 'When it was last started';
 COMMENT ON COLUMN ssot.schedules.last_status IS 'How that ended';
 COMMENT ON COLUMN ssot.schedules.last_message IS 'What it said';
 
-CREATE FUNCTION ssot.match(relation regclass, key text[], compare jsonb, one_per text DEFAULT NULL,
-    match double precision DEFAULT 0.8, review double precision DEFAULT 0.3, max_cluster integer DEFAULT 1000,
-    blocking jsonb DEFAULT NULL, prior double precision DEFAULT NULL,
+CREATE FUNCTION ssot.match(relation regclass, key text[] DEFAULT NULL, compare jsonb DEFAULT NULL,
+    one_per text DEFAULT NULL, match double precision DEFAULT 0.8, review double precision DEFAULT 0.3,
+    max_cluster integer DEFAULT 1000, blocking jsonb DEFAULT NULL, prior double precision DEFAULT NULL,
     OUT record_key text, OUT cluster text)
 RETURNS SETOF record
 LANGUAGE c STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_match';
-COMMENT ON FUNCTION ssot.match(regclass, text[], jsonb, text, double precision, double precision, integer, jsonb, double precision) IS 'Which rows of a relation are one thing: each row''s key, and the cluster that it belongs to, called by the least key in it (bytewise). Nothing need be registered or labelled: the weight of each level of agreement is learnt from the data (src/identity/README). key names the columns that identify a row; several are joined by |. compare says what is compared as what: {"surname": "text", "born": "date", "person": {"kind": "person_name", "fields": ["given", "family"]}}; the kinds: ssot.match_kinds. Levels and weights in compare, blocking and prior as for ssot.set_matching. one_per names a column, such as the system, of whose values no two rows are one thing. Two rows are put together from the probability match, if what else is in their clusters does not speak against it; no cluster grows past max_cluster. The outcome does not depend on the order of the rows. From some 30,000 rows on, parallel workers help, up to max_parallel_maintenance_workers; the outcome is the same without. What grows with the rows is kept within maintenance_work_mem, which the workers share; the rest lies in temporary files, mapped, within temp_file_limit. What was not compared in full is told in NOTICEs. Runs under the caller''s rights.';
+COMMENT ON FUNCTION ssot.match(regclass, text[], jsonb, text, double precision, double precision, integer, jsonb, double precision) IS 'Which rows of a relation are one thing: each row''s key, and the cluster that it belongs to, called by the least key in it (bytewise). Nothing need be registered or labelled: the weight of each level of agreement is learnt from the data (src/identity/README). key names the columns that identify a row; several are joined by |; left out, it is the primary key, in the order of the table. compare says what is compared as what: {"surname": "text", "born": "date", "person": {"kind": "person_name", "fields": ["given", "family"]}}; the kinds: ssot.match_kinds. Left out, comparisons are chosen by the names and types of the other columns, as by ssot.set_matching, and printed; it is an error (22023) if they tell nothing. Levels and weights in compare, blocking and prior as for ssot.set_matching. one_per names a column, such as the system, of whose values no two rows are one thing. Two rows are put together from the probability match, if what else is in their clusters does not speak against it; no cluster grows past max_cluster. The outcome does not depend on the order of the rows. From some 30,000 rows on, parallel workers help, up to max_parallel_maintenance_workers; the outcome is the same without. What grows with the rows is kept within maintenance_work_mem, which the workers share; the rest lies in temporary files, mapped, within temp_file_limit. What was not compared in full is told in NOTICEs. Runs under the caller''s rights.';
 
-CREATE FUNCTION ssot.match_pairs(relation regclass, key text[], compare jsonb, one_per text DEFAULT NULL,
-    match double precision DEFAULT 0.8, review double precision DEFAULT 0.3, max_cluster integer DEFAULT 1000,
-    blocking jsonb DEFAULT NULL, prior double precision DEFAULT NULL,
+CREATE FUNCTION ssot.match_pairs(relation regclass, key text[] DEFAULT NULL, compare jsonb DEFAULT NULL,
+    one_per text DEFAULT NULL, match double precision DEFAULT 0.8, review double precision DEFAULT 0.3,
+    max_cluster integer DEFAULT 1000, blocking jsonb DEFAULT NULL, prior double precision DEFAULT NULL,
     OUT left_key text, OUT right_key text, OUT weight double precision, OUT probability double precision,
     OUT evidence jsonb, OUT joined boolean)
 RETURNS SETOF record
@@ -2889,9 +2889,9 @@ SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_match_pairs';
 COMMENT ON FUNCTION ssot.match_pairs(regclass, text[], jsonb, text, double precision, double precision, integer, jsonb, double precision) IS 'The pairs of rows that ssot.match finds probable: from the probability review (or match, where that is less), the strongest first. weight is the binary logarithm of the odds, prior included; evidence tells the level of each comparison; joined whether both are in one cluster. Arguments as for ssot.match.';
 
-CREATE FUNCTION ssot.match_model(relation regclass, key text[], compare jsonb, one_per text DEFAULT NULL,
-    match double precision DEFAULT 0.8, review double precision DEFAULT 0.3, max_cluster integer DEFAULT 1000,
-    blocking jsonb DEFAULT NULL, prior double precision DEFAULT NULL,
+CREATE FUNCTION ssot.match_model(relation regclass, key text[] DEFAULT NULL, compare jsonb DEFAULT NULL,
+    one_per text DEFAULT NULL, match double precision DEFAULT 0.8, review double precision DEFAULT 0.3,
+    max_cluster integer DEFAULT 1000, blocking jsonb DEFAULT NULL, prior double precision DEFAULT NULL,
     OUT field text, OUT kind text, OUT level_number integer, OUT level text, OUT m double precision,
     OUT u double precision, OUT weight double precision)
 RETURNS SETOF record
@@ -2900,9 +2900,9 @@ SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'ssot_match_model';
 COMMENT ON FUNCTION ssot.match_model(regclass, text[], jsonb, text, double precision, double precision, integer, jsonb, double precision) IS 'What ssot.match learns from the rows: for each comparison and level how often it is met among two rows of one thing (m), among rows of two (u), and its weight, the binary logarithm of m / u. The row without a field is the prior: the probability that two rows taken at random are one thing (m), and the logarithm of its odds (weight); its level is given if it was. Rows of kind tie name two fields of which rows of two things that agree on one agree on the other (town and postcode): how often they agree on both (u), and what is taken off a pair that does (weight). Arguments as for ssot.match.';
 
-CREATE FUNCTION ssot.match_blocking(relation regclass, key text[], compare jsonb, one_per text DEFAULT NULL,
-    match double precision DEFAULT 0.8, review double precision DEFAULT 0.3, max_cluster integer DEFAULT 1000,
-    blocking jsonb DEFAULT NULL, prior double precision DEFAULT NULL,
+CREATE FUNCTION ssot.match_blocking(relation regclass, key text[] DEFAULT NULL, compare jsonb DEFAULT NULL,
+    one_per text DEFAULT NULL, match double precision DEFAULT 0.8, review double precision DEFAULT 0.3,
+    max_cluster integer DEFAULT 1000, blocking jsonb DEFAULT NULL, prior double precision DEFAULT NULL,
     OUT rule text, OUT coverage double precision, OUT pairs bigint, OUT oversized integer,
     OUT oversized_records bigint)
 RETURNS SETOF record

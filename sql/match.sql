@@ -100,6 +100,22 @@ SELECT m.record_key, m.cluster
  WHERE m.record_key LIKE '%|_' ORDER BY m.record_key;
 SELECT count(*) FROM ssot.match('mt.twin', '{tax,id}', '{"name": "text"}') AS m;  -- ERROR
 
+-- What is not said: the key is the primary key, comparisons go by the names of the other columns, and are told.
+CREATE TABLE mt.person (list text, no integer, first_name text, surname text, "birthDate" date, email text, remark text,
+    PRIMARY KEY (no, list));
+INSERT INTO mt.person
+SELECT l.list, i, initcap(substr(md5(i::text), 1, 7)), initcap(substr(md5((i % 90)::text || 'x'), 1, 9)), date '1950-01-01' + i * 97,
+       md5(i::text) || '@example.com', l.list || i
+  FROM generate_series(1, 100) AS i, (VALUES ('a'), ('b')) AS l (list);
+SELECT count(*) AS rows, count(DISTINCT m.cluster) AS clusters, min(m.record_key COLLATE "C") AS least FROM ssot.match('mt.person') AS m;
+SELECT count(*) AS joined FROM ssot.match_pairs('mt.person', one_per => 'list') AS p WHERE p.joined;
+SELECT m.field, m.kind FROM ssot.match_model('mt.person', '{no,list}') AS m WHERE m.level = 'equal' ORDER BY m.field COLLATE "C";
+SELECT m.rule, m.pairs FROM ssot.match_blocking('mt.person', one_per => 'list') AS m;
+CREATE VIEW mt.persons AS SELECT p.no, p.first_name, p.remark FROM mt.person AS p;
+SELECT * FROM ssot.match('mt.persons');  -- ERROR
+SELECT * FROM ssot.match('mt.persons', '{no,first_name}');  -- ERROR
+SELECT * FROM ssot.match('mt.person', match => NULL);  -- ERROR
+
 -- What is refused.
 SELECT * FROM ssot.match('mt.twin', '{id}', '{"name": "txt"}');  -- ERROR
 SELECT * FROM ssot.match('mt.twin', '{id}', '{"nome": "text"}');  -- ERROR

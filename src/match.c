@@ -36,35 +36,53 @@ typedef struct Run
 	SsotMatching *matching;
 } Run;
 
-static char *
-key_expression(const SsotMatchTable *table, ArrayType *array)
+/* The columns that identify a row: those that were said, or the primary key. */
+static List *
+key_columns(FunctionCallInfo fcinfo, Oid relid)
 {
 	Datum	   *elements;
 	bool	   *nulls;
 	int			n;
-	StringInfoData sql;
+	List	   *columns = NIL;
 
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &n);
+	if (PG_ARGISNULL(1))
+		return ssot_match_primary_key(relid);
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &n);
 	if (n == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("matching needs at least one key column"),
 				 errhint("Name the key columns, for example key => '{id}'.")));
-	initStringInfo(&sql);
 	for (int i = 0; i < n; i++)
 	{
 		char	   *column = nulls[i] ? pstrdup("") : TextDatumGetCString(elements[i]);
 
-		if (get_attnum(table->relid, column) <= 0)
+		if (get_attnum(relid, column) <= 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_COLUMN),
-					 errmsg("column \"%s\" does not exist in \"%s\"", column, get_rel_name(table->relid)),
+					 errmsg("column \"%s\" does not exist in \"%s\"", column, get_rel_name(relid)),
 					 errhint("key names columns of the relation.")));
-		if (n == 1)
+		columns = lappend(columns, column);
+	}
+	return columns;
+}
+
+static char *
+key_expression(List *columns)
+{
+	StringInfoData sql;
+	ListCell   *cell;
+
+	initStringInfo(&sql);
+	foreach(cell, columns)
+	{
+		char	   *column = lfirst(cell);
+
+		if (list_length(columns) == 1)
 			ssot_sql_append(&sql, "t.%I::pg_catalog.text", column);
 		else
 			ssot_sql_append(&sql, "%spg_catalog.replace(pg_catalog.replace(t.%I::pg_catalog.text,"
-							" '\\', '\\\\'), '|', '\\|')", i == 0 ? "" : " || '|' || ", column);
+							" '\\', '\\\\'), '|', '\\|')", sql.len == 0 ? "" : " || '|' || ", column);
 	}
 	return sql.data;
 }
@@ -81,27 +99,40 @@ probability_argument(FunctionCallInfo fcinfo, int number, const char *name)
 	return value;
 }
 
+/* What is compared by the names of columns; the key and the system are no values. */
+static Jsonb *
+chosen(FunctionCallInfo fcinfo, const SsotMatchTable *table, List *key)
+{
+	List	   *but = list_copy(key);
+
+	if (table->group_column != NULL)
+		but = lappend(but, table->group_column);
+	return ssot_match_by_names(table->relid, but, get_func_name(fcinfo->flinfo->fn_oid));
+}
+
 /*
  * Arguments of all four: (relation regclass, key text[], compare jsonb,
  * one_per text, match float8, review float8, max_cluster int, blocking jsonb,
- * prior float8).
+ * prior float8). A null key is the primary key; null comparisons are chosen by the
+ * names of columns.
  */
 static Run *
 run(FunctionCallInfo fcinfo)
 {
 	Run		   *run = palloc0(sizeof(Run));
 	SsotMatchTable *table = &run->table;
+	List	   *key;
 
 	for (int i = 0; i < 7; i++)
-		if (PG_ARGISNULL(i) && i != 3)
+		if (PG_ARGISNULL(i) && (i == 0 || i > 3))
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("matching needs a relation, its key, and what to compare"),
+					 errmsg("matching needs a relation, and thresholds that are not null"),
 					 errhint("For example ssot.match('crm.contact', '{id}', '{\"name\": \"text\", \"born\": \"date\"}').")));
 	table->relid = PG_GETARG_OID(0);
 	ssot_require_rows(table->relid, "matched");
-	table->key_sql = key_expression(table, PG_GETARG_ARRAYTYPE_P(1));
-	ssot_match_declare(table, PG_GETARG_JSONB_P(2));
+	key = key_columns(fcinfo, table->relid);
+	table->key_sql = key_expression(key);
 	if (!PG_ARGISNULL(3))
 	{
 		table->group_column = text_to_cstring(PG_GETARG_TEXT_PP(3));
@@ -112,6 +143,7 @@ run(FunctionCallInfo fcinfo)
 							get_rel_name(table->relid)),
 					 errhint("one_per names the column that tells which system a row comes from.")));
 	}
+	ssot_match_declare(table, PG_ARGISNULL(2) ? chosen(fcinfo, table, key) : PG_GETARG_JSONB_P(2));
 	run->options.match = probability_argument(fcinfo, 4, "match");
 	run->options.review = probability_argument(fcinfo, 5, "review");
 	run->options.max_cluster = PG_GETARG_INT32(6);

@@ -19,12 +19,16 @@
 #include "common/query.h"
 #include "common/settings.h"
 #include "entity/json.h"
+#include "golden/match_default.h"
 #include "golden/match_override.h"
 #include "identity/large.h"
 #include "match_table.h"
 
+#include "access/relation.h"
+#include "access/sysattr.h"
 #include "access/table.h"
 #include "access/transam.h"
+#include "catalog/pg_constraint.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "optimizer/plancat.h"
@@ -133,6 +137,70 @@ ssot_match_declare(SsotMatchTable *table, Jsonb *compare)
 				 errhint("For example {\"name\": \"company\", \"postcode\": \"postcode\"}.")));
 	foreach(cell, pairs)
 		declare_field(table, lfirst(cell));
+}
+
+/* ---- what is not said ---------------------------------------------------- */
+
+List *
+ssot_match_primary_key(Oid relid)
+{
+	Oid			constraint;
+	Bitmapset  *columns = get_primary_key_attnos(relid, false, &constraint);
+	List	   *names = NIL;
+
+	for (int i = -1; (i = bms_next_member(columns, i)) >= 0;)
+		names = lappend(names, get_attname(relid, i + FirstLowInvalidHeapAttributeNumber, false));
+	if (names == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("\"%s\" has no primary key", get_rel_name(relid)),
+				 errhint("Name the columns that identify a row, for example key => '{id}'.")));
+	return names;
+}
+
+static bool
+is_listed(List *names, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, names)
+	{
+		if (strcmp(lfirst(cell), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+Jsonb *
+ssot_match_by_names(Oid relid, List *but, const char *function)
+{
+	Relation	relation = relation_open(relid, AccessShareLock);
+	TupleDesc	desc = RelationGetDescr(relation);
+	SsotMatchColumn *columns = palloc(sizeof(SsotMatchColumn) * Max(desc->natts, 1));
+	Jsonb	   *compare;
+	int			n = 0;
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(desc, i);
+		Oid			type = getBaseType(column->atttypid);
+		char		category;
+		bool		preferred;
+
+		if (column->attisdropped || is_listed(but, NameStr(column->attname)))
+			continue;
+		get_type_category_preferred(type, &category, &preferred);
+		columns[n++] = (SsotMatchColumn)
+		{
+			.name = NameStr(column->attname),
+				.type = type,
+				.is_text = category == TYPCATEGORY_STRING
+		};
+	}
+	compare = ssot_match_choose(ssot_relation_name(relid), RelationGetRelationName(relation),
+								columns, n, function);
+	relation_close(relation, AccessShareLock);
+	return compare;
 }
 
 /* ---- reading ------------------------------------------------------------- */

@@ -27,6 +27,15 @@ typedef struct SsotMatchTable
 /* Take "compare" apart; errors name what is wrong. */
 extern void ssot_match_declare(SsotMatchTable *table, Jsonb *compare);
 
+/* The columns of the relation's primary key; an error if it has none. */
+extern List *ssot_match_primary_key(Oid relid);
+
+/*
+ * Choose what is compared by the names and types of columns, and tell it; "but" are
+ * the names of columns that are not values. "function" is what was called.
+ */
+extern Jsonb *ssot_match_by_names(Oid relid, List *but, const char *function);
+
 /* Read the rows. */
 extern void ssot_match_read(SsotMatchTable *table);
 
