@@ -83,7 +83,8 @@ static const Column match_columns[] = {
 	{"ssot_source", "pg_catalog.int4 NOT NULL", "The source of the first record of the unit: ssot.source.source_id"},
 	{"ssot_key", "pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL", "That record's key in its source"},
 	{"texts", "pg_catalog.text[] NOT NULL", "What the records of the unit say about the compared fields, in the order of ssot.matching"},
-	{"keys", "pg_catalog.int8[] NOT NULL", "Hashes under which the unit is brought together with others"}
+	{"keys", "pg_catalog.int8[] NOT NULL", "Hashes under which the unit is brought together with others"},
+	{"sources", "pg_catalog.int4[] NOT NULL", "The sources whose records the unit has: ssot.source.source_id"}
 };
 
 static const Column drift_columns[] = {

@@ -17,6 +17,7 @@
 #include "golden/decision.h"
 #include "golden/match_model.h"
 #include "golden/matcher.h"
+#include "identity/large.h"
 
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
@@ -38,10 +39,45 @@ new_relation(const char *name, TupleDesc desc)
 	return relation;
 }
 
+/* The records of each unit as a chain of places in "order": last[unit], and from
+ * each the one before it, or -1. */
+static void
+chain_units(const SsotUnits *units, int *last, int *before)
+{
+	for (int u = 0; u < units->n; u++)
+		last[u] = -1;
+	for (int i = 0; i < units->norder; i++)
+	{
+		int			unit = units->of[units->order[i]];
+
+		before[i] = last[unit];
+		last[unit] = i;
+	}
+}
+
+/* int4[]: the sources of the records of a chain. */
+static Datum
+sources_of(const Linker *linker, const SsotUnits *units, int last, const int *before)
+{
+	int			nsources = linker->entity->nsources;
+	bool	   *has = palloc0(sizeof(bool) * nsources);
+	Datum	   *elements = palloc(sizeof(Datum) * nsources);
+	int			n = 0;
+
+	for (int i = last; i >= 0; i = before[i])
+		has[linker->out->nodes[units->order[i]].source] = true;
+	for (int s = 0; s < nsources; s++)
+		if (has[s])
+			elements[n++] = Int32GetDatum(linker->entity->sources[s].source_id);
+	return PointerGetDatum(construct_array(elements, n, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+}
+
 static void
 put_units(const Linker *linker, const SsotUnits *units, SsotMatchSet *set, int ncompared, SsotMatched *out)
 {
-	TupleDesc	desc = CreateTemplateTupleDesc(4);
+	TupleDesc	desc = CreateTemplateTupleDesc(5);
+	int		   *last = SSOT_LARGE(int, units->n);
+	int		   *before = SSOT_LARGE(int, units->norder);
 	MemoryContext row = AllocSetContextCreate(CurrentMemoryContext, "ssot unit", ALLOCSET_DEFAULT_SIZES);
 
 	TupleDescInitEntry(desc, 1, "ssot_source", INT4OID, -1, 0);
@@ -49,7 +85,9 @@ put_units(const Linker *linker, const SsotUnits *units, SsotMatchSet *set, int n
 	TupleDescInitEntryCollation(desc, 2, C_COLLATION_OID);
 	TupleDescInitEntry(desc, 3, "texts", TEXTARRAYOID, -1, 0);
 	TupleDescInitEntry(desc, 4, "keys", INT8ARRAYOID, -1, 0);
+	TupleDescInitEntry(desc, 5, "sources", INT4ARRAYOID, -1, 0);
 	out->units = new_relation("ssot_units", desc);
+	chain_units(units, last, before);
 	for (int u = 0; set != NULL && u < units->n; u++)
 	{
 		MemoryContext old = MemoryContextSwitchTo(row);
@@ -57,8 +95,8 @@ put_units(const Linker *linker, const SsotUnits *units, SsotMatchSet *set, int n
 		int64		keys[SSOT_MATCH_KEYS];
 		int			nkeys = ssot_match_keys(set, u, keys);
 		Datum	   *elements = palloc(sizeof(Datum) * Max(nkeys, 1));
-		Datum		values[4];
-		bool		nulls[4] = {false, false, false, false};
+		Datum		values[5];
+		bool		nulls[5] = {false, false, false, false, false};
 
 		CHECK_FOR_INTERRUPTS();
 		for (int k = 0; k < nkeys; k++)
@@ -68,12 +106,15 @@ put_units(const Linker *linker, const SsotUnits *units, SsotMatchSet *set, int n
 		values[2] = ssot_match_texts_array(units->texts + (Size) u * ncompared, ncompared);
 		values[3] = PointerGetDatum(construct_array(elements, nkeys, INT8OID, 8, FLOAT8PASSBYVAL,
 													TYPALIGN_DOUBLE));
+		values[4] = sources_of(linker, units, last[u], before);
 		tuplestore_putvalues(out->units.rows, desc, values, nulls);
 		out->units.count++;
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(row);
 	}
 	MemoryContextDelete(row);
+	ssot_large_free(last);
+	ssot_large_free(before);
 }
 
 /* Records that took part, and those that are gone. */
@@ -239,8 +280,8 @@ replace_all(const SsotEntity *entity, const SsotMatched *matched)
 		if (index[0] != NULL)
 			ssot_sql_run(ssot_sql("DROP INDEX %T", index[0]));
 		ssot_sql_run(ssot_sql("DELETE FROM %T", entity->match_table));
-		run(entity, matched, ssot_sql("INSERT INTO %T (ssot_source, ssot_key, texts, keys)"
-									  " SELECT u.ssot_source, u.ssot_key, u.texts, u.keys"
+		run(entity, matched, ssot_sql("INSERT INTO %T (ssot_source, ssot_key, texts, keys, sources)"
+									  " SELECT u.ssot_source, u.ssot_key, u.texts, u.keys, u.sources"
 									  " FROM ssot_units AS u", entity->match_table));
 		if (index[1] != NULL)
 			ssot_sql_run(index[1]);
@@ -260,13 +301,14 @@ replace_active(const SsotEntity *entity, const SsotMatched *matched)
 								  " AND NOT EXISTS (SELECT FROM ssot_units AS u"
 								  " WHERE u.ssot_key = m.ssot_key AND u.ssot_source = m.ssot_source)",
 								  entity->match_table));
-	run(entity, matched, ssot_sql("INSERT INTO %T AS m (ssot_source, ssot_key, texts, keys)"
-								  " SELECT u.ssot_source, u.ssot_key, u.texts, u.keys"
+	run(entity, matched, ssot_sql("INSERT INTO %T AS m (ssot_source, ssot_key, texts, keys, sources)"
+								  " SELECT u.ssot_source, u.ssot_key, u.texts, u.keys, u.sources"
 								  " FROM ssot_units AS u"
 								  " ON CONFLICT (ssot_key, ssot_source) DO UPDATE"
-								  " SET texts = EXCLUDED.texts, keys = EXCLUDED.keys"
+								  " SET texts = EXCLUDED.texts, keys = EXCLUDED.keys, sources = EXCLUDED.sources"
 								  " WHERE m.texts IS DISTINCT FROM EXCLUDED.texts"
-								  " OR m.keys IS DISTINCT FROM EXCLUDED.keys",
+								  " OR m.keys IS DISTINCT FROM EXCLUDED.keys"
+								  " OR m.sources IS DISTINCT FROM EXCLUDED.sources",
 								  entity->match_table));
 }
 

@@ -376,12 +376,13 @@ take_outcome(SsotMatchOutcome *outcome, const SsotMatching *matching)
  */
 SsotMatchOutcome *
 ssot_match_units(const SsotMatchRules *rules, SsotStoredModel *model, int n, char *const *texts,
-				 const uint64 *hashes, const uint64 *systems, int napart, const int (*apart)[2])
+				 const uint64 *hashes, const uint64 *systems, int napart, const int (*apart)[2],
+				 int npassed, const uint64 *passed)
 {
 	SsotMatchOutcome *outcome = palloc0(sizeof(SsotMatchOutcome));
 	SsotMatchOptions options = {
 		.match = rules->match,.review = rules->review,.max_cluster = rules->max_cluster,
-		.ndecided = napart
+		.ndecided = napart,.npassed = npassed,.passed = passed
 	};
 	int			(*decided)[2] = palloc(sizeof(int[2]) * Max(napart, 1));
 	SsotMatchSet *set = new_set(rules);
@@ -443,7 +444,7 @@ ssot_matching_report(const SsotMatching *matching, int max_cluster)
 			ereport(NOTICE,
 					(errmsg("%d keys by %s are shared by more than %d records each",
 							rule->oversized, ssot_blocking_name(records, rule->rule), SSOT_MAX_BLOCK),
-					 errdetail("Their " INT64_FORMAT " records were compared with their neighbours in another order only.",
+					 errdetail("Their " INT64_FORMAT " records were not compared by these keys, only by others that they share.",
 							   rule->oversized_records)));
 	}
 	if (matching->gathering.refused_size > 0)

@@ -9,7 +9,7 @@
 #include "golden/match_labels.h"
 #include "identity/match.h"
 
-/* A key that more units have is not followed when units are looked up. */
+/* A key that more units have brings none of them together. */
 #define SSOT_LOOKUP_BLOCK	SSOT_MAX_BLOCK
 
 /* A unit has no more keys. */
@@ -99,11 +99,13 @@ extern SsotStoredModel *ssot_match_model_read(const SsotMatchRules *rules, bytea
 
 /*
  * Match all units with each other, and learn a model first if there is none
- * (NULL). "apart" are pairs of units that a person said are different.
+ * (NULL). "apart" are pairs of units that a person said are different. "passed" are
+ * keys, rising, that too many units have, counting those that are not given.
  */
 extern SsotMatchOutcome *ssot_match_units(const SsotMatchRules *rules, SsotStoredModel *model,
 										  int n, char *const *texts, const uint64 *hashes,
-										  const uint64 *systems, int napart, const int (*apart)[2]);
+										  const uint64 *systems, int napart, const int (*apart)[2],
+										  int npassed, const uint64 *passed);
 extern void ssot_match_outcome_free(SsotMatchOutcome *outcome);
 
 /* Say in NOTICEs what was not done in full: values cut, keys that too many records

@@ -391,8 +391,6 @@ take_part(const char *text, SsotBlocking *rule, int ncompared, const char *const
 					 errhint("Make two rules of it, or name one of its keys.")));
 	rule->field[rule->nparts] = field;
 	rule->class[rule->nparts++] = class;
-	if (kind->classes[class].use & SSOT_KEY_SORTED)
-		rule->sorted = true;
 }
 
 static SsotBlocking *
@@ -414,11 +412,6 @@ take_rule(const JsonbValue *value, int ncompared, const char *const *names,
 			refuse_blocking();
 		take_part(string_of(element), rule, ncompared, names, kinds);
 	}
-	if (rule->sorted && rule->nparts > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("a blocking rule by order stands alone"),
-				 errdetail("It compares neighbours in the order of all records.")));
 	return rule;
 }
 

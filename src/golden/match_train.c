@@ -158,7 +158,7 @@ static SsotMatchOutcome *
 match_under(const Units *units, SsotStoredModel *model)
 {
 	return ssot_match_units(units->rules, model, units->n, units->texts, units->hashes,
-							units->systems, units->napart, (const int (*)[2]) units->apart);
+							units->systems, units->napart, (const int (*)[2]) units->apart, 0, NULL);
 }
 
 /* Rows for units that "one" has together with the first of their cluster, and

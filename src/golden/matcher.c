@@ -13,10 +13,9 @@
  *		cluster		all units that were read are matched with each other
  *
  * Rounds end when no probable pair leads to a golden record that was not read.
- * Then every pair of a component is at hand, and the outcome is that of matching
- * everything, but for neighbours, which only that compares: those in a sorted order,
- * and among units of a key that too many share, which a look-up passes over
- * (SSOT_LOOKUP_BLOCK).
+ * Then every pair of a component is at hand. A key that too many units have brings
+ * nobody together, here as where everything is matched (match_lookup.c); so the
+ * outcome is that of matching everything.
  *
  * The model is learnt once, when everything is matched for the first time, and
  * kept; weights do not depend on which records happen to be at hand.
@@ -27,6 +26,7 @@
 #include "common/ident.h"
 #include "common/query.h"
 #include "golden/decision.h"
+#include "golden/match_lookup.h"
 #include "golden/matcher.h"
 #include "golden/match_model.h"
 #include "identity/large.h"
@@ -42,17 +42,6 @@
 
 #include <math.h>
 
-/* A unit under one of our keys that was not read. */
-typedef struct Candidate
-{
-	int			unit;			/* that looked it up */
-	int			source;			/* index */
-	char	   *key;
-	char	  **texts;
-	bool		has_id;
-	Datum		id;
-} Candidate;
-
 struct SsotMatcher
 {
 	SsotMatchRules *rules;
@@ -61,6 +50,7 @@ struct SsotMatcher
 	bool		everything;
 	int			known;			/* nodes whose units were looked up */
 	List	   *waiting;		/* of SsotWaiting */
+	SsotCrowded crowded;		/* keys */
 };
 
 typedef struct SsotMatcher SsotMatcher;
@@ -92,126 +82,10 @@ units_so_far(Linker *linker)
 	return cluster;
 }
 
-/* ---- looking up ---------------------------------------------------------- */
-
-/* (unit, key) of the fresh units. */
-static SsotRelation
-keys_of_fresh(const SsotMatcher *matcher, const SsotUnits *units)
-{
-	TupleDesc	desc = CreateTemplateTupleDesc(2);
-	SsotRelation relation = {"ssot_keys", desc, tuplestore_begin_heap(true, false, work_mem), 0};
-	int			n = 0;
-	int		   *which = SSOT_LARGE(int, units->n);
-	char	  **texts = SSOT_LARGE(char *, (Size) units->n * matcher->rules->ncompared);
-	SsotMatchSet *set;
-
-	TupleDescInitEntry(desc, 1, "unit", INT4OID, -1, 0);
-	TupleDescInitEntry(desc, 2, "key", INT8OID, -1, 0);
-	for (int u = 0; u < units->n; u++)
-		if (units->fresh[u])
-		{
-			memcpy(texts + (Size) n * matcher->rules->ncompared,
-				   units->texts + (Size) u * matcher->rules->ncompared,
-				   sizeof(char *) * matcher->rules->ncompared);
-			which[n++] = u;
-		}
-	set = ssot_match_set(matcher->rules, matcher->model, n, texts, NULL, NULL);
-	for (int i = 0; i < n; i++)
-	{
-		int64		keys[SSOT_MATCH_KEYS];
-		int			nkeys = ssot_match_keys(set, i, keys);
-
-		CHECK_FOR_INTERRUPTS();
-		for (int k = 0; k < nkeys; k++)
-		{
-			Datum		values[2] = {Int32GetDatum(which[i]), Int64GetDatum(keys[k])};
-			bool		nulls[2] = {false, false};
-
-			tuplestore_putvalues(relation.rows, desc, values, nulls);
-		}
-		relation.count += nkeys;
-	}
-	ssot_match_set_free(set);
-	ssot_large_free(texts);
-	ssot_large_free(which);
-	return relation;
-}
-
-typedef struct CandidateReader
-{
-	Linker	   *linker;
-	SsotUnits  *units;
-	List	   *candidates;
-} CandidateReader;
-
-/* (unit, ssot_source, ssot_key, texts, golden id or NULL) */
-static bool
-take_candidate(TupleTableSlot *slot, void *arg)
-{
-	CandidateReader *reader = (CandidateReader *) arg;
-	const SsotEntity *entity = reader->linker->entity;
-	Candidate  *candidate;
-	int			source;
-	char	   *key;
-
-	slot_getallattrs(slot);
-	source = ssot_entity_source_id(entity, DatumGetInt32(slot->tts_values[1]));
-	key = TextDatumGetCString(slot->tts_values[2]);
-	if (source < 0 || ssot_units_of_record(reader->linker, reader->units, source, key) >= 0)
-		return true;			/* it is at hand */
-	candidate = palloc0(sizeof(Candidate));
-	candidate->unit = DatumGetInt32(slot->tts_values[0]);
-	candidate->source = source;
-	candidate->key = key;
-	candidate->texts = ssot_match_texts(slot->tts_values[3], reader->linker->matcher->rules->ncompared);
-	candidate->has_id = !slot->tts_isnull[4];
-	if (candidate->has_id)
-		candidate->id = datumCopy(slot->tts_values[4], entity->id_typbyval, entity->id_typlen);
-	reader->candidates = lappend(reader->candidates, candidate);
-	return true;
-}
-
-/*
- * Stored units under the keys of the fresh ones. A key that more than
- * SSOT_LOOKUP_BLOCK units have is passed over: which of them would be met must not
- * depend on where they lie.
- *
- * SELECT DISTINCT k.unit, m.ssot_source, m.ssot_key, m.texts, s.customer_id
- *   FROM ssot_keys AS k
- *  CROSS JOIN LATERAL (up to 101 units with the key, counted) AS m
- *   JOIN golden_ssot.customer_source AS s ON <the unit's first record>
- *  WHERE m.n <= 100 AND <that record is not gone>
- */
-static List *
-look_up(Linker *linker, SsotUnits *units, const SsotRelation *keys)
-{
-	const SsotEntity *entity = linker->entity;
-	CandidateReader reader = {linker, units, NIL};
-	SsotRelation relations[2] = {*keys, {"ssot_gone", linker->ingest->gone_desc,
-	linker->ingest->gone, linker->ingest->ngone}};
-	SsotStatement statement = {.nrelations = 2,.relations = relations};
-
-	if (keys->count == 0)
-		return NIL;
-	statement.sql = ssot_sql("SELECT DISTINCT k.unit, m.ssot_source, m.ssot_key, m.texts, s.%I"
-							 " FROM ssot_keys AS k"
-							 " CROSS JOIN LATERAL (SELECT b.*, pg_catalog.count(*) OVER () AS n"
-							 " FROM (SELECT c.ssot_source, c.ssot_key, c.texts FROM %T AS c"
-							 " WHERE c.keys OPERATOR(pg_catalog.@>) ARRAY[k.key] LIMIT %d) AS b) AS m"
-							 " JOIN %T AS s ON s.ssot_key = m.ssot_key"
-							 " AND s.ssot_source = m.ssot_source AND s.ssot_copy <= 0"
-							 " WHERE m.n <= %d AND NOT EXISTS (SELECT FROM ssot_gone AS x"
-							 " WHERE x.ssot_source = m.ssot_source AND x.ssot_key = m.ssot_key)",
-							 entity->id_column, entity->match_table, SSOT_LOOKUP_BLOCK + 1,
-							 entity->source_table, SSOT_LOOKUP_BLOCK);
-	ssot_statement_each(&statement, take_candidate, &reader);
-	return reader.candidates;
-}
-
 /* ---- weighing ------------------------------------------------------------ */
 
 static void
-open_candidate(Linker *linker, const Candidate *candidate)
+open_candidate(Linker *linker, const SsotFoundUnit *candidate)
 {
 	Datum		name;
 	bool		isnull = false;
@@ -227,7 +101,7 @@ open_candidate(Linker *linker, const Candidate *candidate)
 }
 
 static void
-wait_for_candidate(Linker *linker, SsotUnits *units, const Candidate *candidate,
+wait_for_candidate(Linker *linker, SsotUnits *units, const SsotFoundUnit *candidate,
 				   double weight, Datum levels)
 {
 	SsotMatcher *matcher = linker->matcher;
@@ -242,23 +116,46 @@ wait_for_candidate(Linker *linker, SsotUnits *units, const Candidate *candidate,
 	matcher->waiting = lappend(matcher->waiting, waiting);
 }
 
+/* Open those that must be read anew; keep the others. */
+static List *
+open_turned(Linker *linker, List *candidates, bool *opened)
+{
+	List	   *others = NIL;
+	ListCell   *cell;
+
+	foreach(cell, candidates)
+	{
+		const SsotFoundUnit *candidate = (const SsotFoundUnit *) lfirst(cell);
+
+		if (candidate->unit >= 0)
+			others = lappend(others, lfirst(cell));
+		else
+		{
+			open_candidate(linker, candidate);
+			*opened = true;
+		}
+	}
+	return others;
+}
+
 /* Open the golden records of probable candidates; false if there is none. */
 static bool
 weigh(Linker *linker, SsotUnits *units, List *candidates)
 {
 	SsotMatcher *matcher = linker->matcher;
 	int			ncompared = matcher->rules->ncompared;
-	int			n = list_length(candidates);
+	bool		opened = false;
+	List	   *weighed = open_turned(linker, candidates, &opened);
+	int			n = list_length(weighed);
 	double		match = ssot_log_odds(matcher->rules->match);
 	double		review = ssot_log_odds(matcher->rules->review);
 	char	  **texts = SSOT_LARGE(char *, 2 * (Size) n * ncompared);
 	SsotMatchSet *set;
-	bool		opened = false;
 
 	/* pairs side by side: 2 i is the unit, 2 i + 1 the candidate */
 	for (int i = 0; i < n; i++)
 	{
-		Candidate  *candidate = (Candidate *) list_nth(candidates, i);
+		SsotFoundUnit *candidate = (SsotFoundUnit *) list_nth(weighed, i);
 
 		memcpy(texts + 2 * (Size) i * ncompared, units->texts + (Size) candidate->unit * ncompared,
 			   sizeof(char *) * ncompared);
@@ -267,7 +164,7 @@ weigh(Linker *linker, SsotUnits *units, List *candidates)
 	set = ssot_match_set(matcher->rules, matcher->model, 2 * n, texts, NULL, NULL);
 	for (int i = 0; i < n; i++)
 	{
-		Candidate  *candidate = (Candidate *) list_nth(candidates, i);
+		SsotFoundUnit *candidate = (SsotFoundUnit *) list_nth(weighed, i);
 		double		weight = ssot_match_weight(set, 2 * i, 2 * i + 1);
 
 		CHECK_FOR_INTERRUPTS();
@@ -292,7 +189,6 @@ reach_alike(Linker *linker)
 	SsotMatcher *matcher = linker->matcher;
 	int		   *cluster;
 	SsotUnits  *units;
-	SsotRelation keys;
 	List	   *candidates;
 	bool		opened;
 
@@ -301,9 +197,7 @@ reach_alike(Linker *linker)
 	cluster = units_so_far(linker);
 	units = ssot_units_create(matcher->texts, linker, cluster, matcher->known);
 	matcher->known = linker->out->nnodes;
-	keys = keys_of_fresh(matcher, units);
-	candidates = look_up(linker, units, &keys);
-	tuplestore_end(keys.rows);
+	candidates = ssot_look_up(linker, units, matcher->rules, matcher->model, &matcher->crowded);
 	opened = weigh(linker, units, candidates);
 	ssot_units_free(units);
 	ssot_large_free(cluster);
@@ -461,7 +355,8 @@ ssot_matcher_cluster(Linker *linker, int *cluster)
 
 		outcome = ssot_match_units(matcher->rules, matcher->model, units->n, units->texts, names,
 								   matcher->rules->one_per_system ? units->systems : NULL,
-								   napart, (const int (*)[2]) apart);
+								   napart, (const int (*)[2]) apart,
+								   matcher->crowded.n, ssot_crowded_keys(&matcher->crowded));
 		join_clusters(linker, units, outcome->cluster, cluster);
 		take_waiting(linker, units, outcome, apart, napart);
 		if (matcher->everything)

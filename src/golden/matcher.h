@@ -14,7 +14,8 @@
 typedef struct SsotMatched
 {
 	bool		everything;		/* all units are in "units" */
-	SsotRelation units;			/* (ssot_source, ssot_key, texts, keys) */
+	SsotRelation units;			/* (ssot_source, ssot_key, texts, keys,
+								 * sources) */
 	SsotRelation active;		/* (ssot_source, ssot_key, name) of the
 								 * records that took part */
 	SsotRelation waiting;		/* (record_a, record_b, weight, reason,

@@ -219,14 +219,8 @@ typedef struct KeyList
 	uint32		n;
 } KeyList;
 
-static bool
-is_sorted(const SsotKind *kind, int class)
-{
-	return (kind->classes[class].use & SSOT_KEY_SORTED) != 0;
-}
-
 static void
-take_keys(KeyList *list, SsotValues *values, int field, int id, const SsotValueKeys *keys)
+take_keys(KeyList *list, int field, const SsotValueKeys *keys)
 {
 	if (list->n + keys->count > list->capacity)
 	{
@@ -234,18 +228,12 @@ take_keys(KeyList *list, SsotValues *values, int field, int id, const SsotValueK
 		SSOT_ENLARGE(list->keys, uint32, list->capacity);
 		SSOT_ENLARGE(list->classes, uint8, list->capacity);
 	}
-	/* backwards, so that of a sorted class the first one stays */
-	for (int k = keys->count - 1; k >= 0; k--)
-		if (is_sorted(values->kind, keys->class[k]))
-			values->by_record[keys->class[k]].sort[id] = keys->hash[k];
 	for (int k = 0; k < keys->count; k++)
 	{
 		int			class = keys->class[k];
 		uint64		hash = keys->hash[k] +
 		(uint64) (field * 16 + class + 1) * UINT64CONST(0x9E3779B97F4A7C15);
 
-		if (is_sorted(values->kind, class))
-			continue;
 		list->classes[list->n] = class;
 		list->keys[list->n++] = (uint32) (ssot_mix(hash) >> 32) | 1;
 	}
@@ -276,7 +264,7 @@ collect_keys(KeyList *list, SsotValues *values, int field, MemoryContext context
 			MemoryContextSwitchTo(old);
 			if ((id & 63) == 0)
 				MemoryContextReset(context);
-			take_keys(list, values, field, id, &keys);
+			take_keys(list, field, &keys);
 		}
 		list->first[id + 1] = list->n;
 	}

@@ -6,12 +6,12 @@
  * those of one key are a block, and all pairs of a block are compared (pairs.c). A
  * table has the keys of all rules, a row per record.
  *
- * A key that too many records have makes an oversized block. It is not dropped:
- * its records are sorted by another field and each is compared with its
- * neighbours (sorted neighbourhood: Hernandez and Stolfo, "The merge/purge
- * problem for large databases", SIGMOD 1995). Its key is taken out of the table,
- * so that a later rule still gives the pairs that the window missed. A rule on a
- * sorted class is one such block of all records.
+ * A key that too many records have is passed over: it is taken out of the table, so
+ * that another rule gives the pairs. Which pairs are compared thus depends on the
+ * two records and on whether their key is crowded, and on nothing else: what keys
+ * look up is what a run over all records compares. (Neighbours in a sorted order,
+ * as of Hernandez and Stolfo, "The merge/purge problem for large databases", SIGMOD
+ * 1995, depend on whoever stands between.)
  */
 #include "postgres.h"
 
@@ -40,7 +40,6 @@ ssot_records_trim(SsotRecords *records, List *rules)
 	{
 		SsotValues *values = &records->fields[f];
 
-		used[f][ssot_sorted_class(values->kind)] = true;
 		for (int c = 0; c < values->kind->nclasses; c++)
 			if (!used[f][c])
 				ssot_class_drop(&values->by_record[c]);
@@ -92,6 +91,25 @@ clear_key(SsotBlocks *blocks, const SsotRuleBlocks *rule, uint32 hash, int64 fir
 	}
 }
 
+static int
+compare_keys(const void *a, const void *b)
+{
+	uint64		x = *(const uint64 *) a;
+	uint64		y = *(const uint64 *) b;
+
+	return x < y ? -1 : x > y ? 1 : 0;
+}
+
+/* Is the key of a rule among those that are passed over? */
+static bool
+is_passed(const SsotBlocks *blocks, int rule, uint32 hash)
+{
+	uint64		key = ssot_rule_key(rule, hash);
+
+	return blocks->npassed > 0 &&
+		bsearch(&key, blocks->passed, blocks->npassed, sizeof(uint64), compare_keys) != NULL;
+}
+
 void
 ssot_blocks_settle(SsotBlocks *blocks)
 {
@@ -101,18 +119,20 @@ ssot_blocks_settle(SsotBlocks *blocks)
 		int64		end;
 
 		CHECK_FOR_INTERRUPTS();
-		for (int64 i = 0; i < rule->n && rule->nslots > 0; i = end)
+		for (int64 i = 0; i < rule->n; i = end)
 		{
 			int			record = rule->records[i] & ~SSOT_BEGINS_BLOCK;
+			uint32		hash;
 
 			for (end = i + 1; end < rule->n && (rule->records[end] & SSOT_BEGINS_BLOCK) == 0; end++)
 				;
-			if (end - i <= SSOT_MAX_BLOCK)
+			hash = rule->hashes != NULL ? rule->hashes[i] :
+				blocks->keys[(Size) record * blocks->nslots + rule->first_slot];
+			if (end - i <= SSOT_MAX_BLOCK && !is_passed(blocks, r, hash))
 				continue;
 			rule->oversized++;
 			rule->oversized_records += end - i;
-			clear_key(blocks, rule, rule->hashes != NULL ? rule->hashes[i] :
-					  blocks->keys[(Size) record * blocks->nslots + rule->first_slot], i, end);
+			clear_key(blocks, rule, hash, i, end);
 		}
 	}
 }
@@ -131,7 +151,7 @@ ssot_blocks_begin(const SsotRecords *records, List *rules)
 
 		rule->rule = list_nth(rules, i);
 		rule->first_slot = blocks->nslots;
-		rule->nslots = rule->rule->sorted ? 0 : rule->rule->nslots;
+		rule->nslots = rule->rule->nslots;
 		blocks->nslots += rule->nslots;
 		blocks->most_slots = Max(blocks->most_slots, rule->nslots);
 	}

@@ -7,9 +7,6 @@
 
 #include "identity/model.h"
 
-/* A block of more records than this is not compared in full. */
-#define SSOT_MAX_BLOCK	100
-
 #define SSOT_BEGINS_BLOCK	0x80000000u
 
 /* The records of one rule, block by block. */
@@ -17,11 +14,11 @@ typedef struct SsotRuleBlocks
 {
 	const SsotBlocking *rule;
 	int			first_slot;		/* in the table of keys */
-	int			nslots;			/* 0: a sorted rule */
+	int			nslots;
 	int64		n;
 	uint32	   *records;		/* with SSOT_BEGINS_BLOCK where a block begins */
 	uint32	   *hashes;			/* their keys; NULL where a record has but one */
-	int			oversized;		/* blocks too large to be compared in full */
+	int			oversized;		/* blocks too large to be compared */
 	int64		oversized_records;
 	int64		pairs;			/* that were compared, and that no earlier
 								 * rule had given */
@@ -35,16 +32,17 @@ typedef struct SsotBlocks
 	int			nslots;
 	int			most_slots;		/* of one rule */
 	uint32	   *keys;			/* [n][nslots]; 0: none */
+	const uint64 *passed;		/* keys as ssot_stored_keys has them, rising,
+								 * that too many records have of whom some are
+								 * not here */
+	int			npassed;
 } SsotBlocks;
 
 /* Choose among the rules those that find most for their cost. */
 extern List *ssot_rules_choose(const SsotTraining *training, List *rules, double budget);
 
-/* Drop the keys that neither these rules nor the sorting of large blocks use. */
+/* Drop the keys that these rules do not use. */
 extern void ssot_records_trim(SsotRecords *records, List *rules);
-
-/* The class that a field is sorted by; a hash where the kind knows no order. */
-extern int	ssot_sorted_class(const SsotKind *kind);
 
 /*
  * Blocks of these rules, empty; then all there is to build, or its parts: the
@@ -63,13 +61,12 @@ extern SsotRuleSorter *ssot_rule_sorter_create(const SsotRecords *records, int m
 extern void ssot_rule_sort(SsotRuleSorter *sorter, SsotRuleBlocks *rule);
 extern void ssot_rule_sorter_free(SsotRuleSorter *sorter);
 
-/* Called with each pair, a < b, at most once per pair (but where blocks are
- * oversized). */
+/* Called with each pair, a < b, once per pair. */
 typedef void (*SsotPairCallback) (int a, int b, void *arg);
 
 /*
  * The pairs of a rule whose first record is among the entries first to last - 1
- * of its blocks; a block that is compared in full belongs to where it begins.
+ * of its blocks; a block belongs to where it begins.
  */
 extern void ssot_blocks_walk(SsotBlocks *blocks, int rule, int64 first, int64 last,
 							 SsotPairCallback callback, void *arg);

@@ -70,67 +70,6 @@ struct SsotRuleSorter
 	Met			met;
 };
 
-/* ---- the order of another field ------------------------------------------- */
-
-/* The field whose order brings the records of an oversized block together. */
-static int
-sorting_field(const SsotRecords *records, const SsotBlocking *rule)
-{
-	int			best = -1;
-
-	for (int f = 0; f < records->nfields; f++)
-		if (!ssot_rule_has_field(rule, f) &&
-			(best < 0 || records->fields[f].nvalues > records->fields[best].nvalues))
-			best = f;
-	return best;
-}
-
-/* The class that a field is sorted by; a hash where the kind knows no order. */
-int
-ssot_sorted_class(const SsotKind *kind)
-{
-	for (int c = 0; c < kind->nclasses; c++)
-		if (kind->classes[c].use & SSOT_KEY_SORTED)
-			return c;
-	return 0;
-}
-
-static uint64
-sorting_key(const SsotRecords *records, int field, int class, int record)
-{
-	const SsotClassKeys *keys = &records->fields[field].by_record[class];
-
-	if (keys->sort != NULL)
-		return keys->sort[ssot_record(records, record)[field]];
-	return keys->nslots == 0 ? 0 : keys->keys[(Size) record * keys->nslots];
-}
-
-static void
-sort_by_field(const SsotRecords *records, int field, int class, uint32 *numbers, int64 n)
-{
-	SsotRadixEntry *entries = SSOT_LARGE(SsotRadixEntry, n);
-
-	for (int64 i = 0; i < n; i++)
-		entries[i] = (SsotRadixEntry)
-	{
-		sorting_key(records, field, class, numbers[i]), numbers[i]
-	};
-	ssot_radix_sort(entries, n, 64);
-	for (int64 i = 0; i < n; i++)
-		numbers[i] = entries[i].number;
-	ssot_large_free(entries);
-}
-
-/* The records of an oversized block, in the order of another field. */
-static void
-sort_oversized(const SsotRecords *records, const SsotBlocking *rule, uint32 *numbers, int64 n)
-{
-	int			field = sorting_field(records, rule);
-
-	if (field >= 0)
-		sort_by_field(records, field, ssot_sorted_class(records->fields[field].kind), numbers, n);
-}
-
 /* ---- rules ----------------------------------------------------------------- */
 
 /*
@@ -175,8 +114,8 @@ collect_entries(SsotRuleSorter *sorter, const SsotRuleBlocks *rule, uint32 *colu
 	return count;
 }
 
-static void
-sort_keys(SsotRuleSorter *sorter, SsotRuleBlocks *rule)
+void
+ssot_rule_sort(SsotRuleSorter *sorter, SsotRuleBlocks *rule)
 {
 	int64		count = collect_entries(sorter, rule, (uint32 *) sorter->scratch);
 	SsotBlockEntry *entries = sorter->entries;
@@ -203,28 +142,11 @@ sort_keys(SsotRuleSorter *sorter, SsotRuleBlocks *rule)
 					rule->hashes[out] = entries[j].hash;
 				rule->records[out++] = entries[j].record;
 			}
-			if (end - i > SSOT_MAX_BLOCK)
-				sort_oversized(sorter->records, rule->rule, rule->records + first, end - i);
 			rule->records[first] |= SSOT_BEGINS_BLOCK;
 		}
 		i = end;
 	}
 	rule->n = out;
-}
-
-/* All records that have the field, in its order. */
-static void
-sort_all(const SsotRecords *records, SsotRuleBlocks *rule)
-{
-	int			field = rule->rule->field[0];
-
-	rule->records = SSOT_LARGE(uint32, records->n);
-	for (int r = 0; r < records->n; r++)
-		if (ssot_record(records, r)[field] != 0)
-			rule->records[rule->n++] = r;
-	sort_by_field(records, field, rule->rule->class[0], rule->records, rule->n);
-	if (rule->n > 0)
-		rule->records[0] |= SSOT_BEGINS_BLOCK;
 }
 
 SsotRuleSorter *
@@ -247,13 +169,4 @@ ssot_rule_sorter_free(SsotRuleSorter *sorter)
 	ssot_large_free(sorter->met.once);
 	ssot_large_free(sorter->met.again);
 	pfree(sorter);
-}
-
-void
-ssot_rule_sort(SsotRuleSorter *sorter, SsotRuleBlocks *rule)
-{
-	if (rule->rule->sorted)
-		sort_all(sorter->records, rule);
-	else
-		sort_keys(sorter, rule);
 }

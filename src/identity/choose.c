@@ -11,6 +11,9 @@
  * Those pairs were found by rules, so they are easier than those that no rule
  * has found yet. To make up for it, in each of them some fields, chosen by a
  * hash, are taken to be illegible, and a rule that needs them does not find it.
+ * Where few fields are compared that would leave nothing to choose by, since the
+ * pairs that are known agree in all of them. There keys are taken to be illegible
+ * instead, each by itself, as slips spoil some keys of a value and leave others.
  */
 #include "postgres.h"
 
@@ -27,8 +30,9 @@
 #define BLOTTED			0.4		/* share of the fields that are made illegible */
 #define MIN_GAIN		0.002
 #define FALLBACK		10		/* rules, where nothing probable was drawn */
-#define MAX_ALIKE		2.0		/* pairs per record that sort alike */
-#define MAX_SORTED		2
+#define AMPLE			25.0	/* budget from which on a rule may bring less */
+#define FEW_FIELDS		3		/* so few: keys are made illegible instead */
+#define FEW_BUDGET		12.0
 
 static bool
 is_probable(const SsotDraw *draw)
@@ -47,37 +51,13 @@ cheapest(List *rules, double budget)
 	{
 		const SsotBlocking *rule = lfirst(cell);
 
-		if (rule->sorted || rule->cost > budget || list_length(chosen) == FALLBACK)
+		if (rule->cost > budget || list_length(chosen) == FALLBACK)
 			continue;
 		budget -= rule->cost;
 		chosen = lappend(chosen, lfirst(cell));
 	}
-	for (int i = 0; i < list_length(rules) && chosen == NIL; i++)
-		if (!((const SsotBlocking *) list_nth(rules, i))->sorted)
-			chosen = list_make1(list_nth(rules, i));	/* dear as it is */
-	return chosen;
-}
-
-/* Neighbours help where not too many records sort alike. */
-static List *
-add_sorted(List *chosen, List *rules)
-{
-	int			n = 0;
-
-	/*
-	 * the cheapest come first: those that sort nearly everybody apart, such
-	 * as numbers, in which neighbours have nothing in common
-	 */
-	for (int i = list_length(rules) - 1; i >= 0 && n < MAX_SORTED; i--)
-	{
-		SsotBlocking *rule = list_nth(rules, i);
-
-		if (rule->sorted && rule->cost < MAX_ALIKE && rule->coverage > 0.5)
-		{
-			chosen = lappend(chosen, rule);
-			n++;
-		}
-	}
+	if (chosen == NIL && rules != NIL)
+		chosen = list_make1(linitial(rules));	/* dear as it is */
 	return chosen;
 }
 
@@ -87,9 +67,17 @@ is_legible(const SsotTraining *training, const SsotDraw *draw, const SsotBlockin
 {
 	uint64		pair = training->records->key_hash[draw->a] ^ ssot_mix(training->records->key_hash[draw->b]);
 
+	bool		few = training->records->nfields <= FEW_FIELDS;
+
 	for (int p = 0; p < rule->nparts; p++)
-		if ((ssot_mix(pair + rule->field[p] + 1) & 0xFFFF) < BLOTTED * 0x10000)
+	{
+		uint64		what = rule->field[p] + 1;
+
+		if (few)
+			what = what * 1000 + rule->class[p];
+		if ((ssot_mix(pair + what) & 0xFFFF) < BLOTTED * 0x10000)
 			return false;
+	}
 	return true;
 }
 
@@ -114,7 +102,7 @@ who_finds(const SsotTraining *training, List *rules, const SsotDraw **probable, 
 	for (int r = 0; r < nrules; r++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		for (int i = 0; i < nprobable && !all[r]->sorted; i++)
+		for (int i = 0; i < nprobable; i++)
 			joins[(Size) r * nprobable + i] = ssot_shared_keys_join(keys, all[r], i) &&
 				is_legible(training, probable[i], all[r]);
 	}
@@ -148,6 +136,7 @@ ssot_rules_choose(const SsotTraining *training, List *rules, double budget)
 	int		   *open = palloc(sizeof(int) * PROBABLE);	/* not found yet */
 	int			nopen = 0;
 	double		total = 0;
+	double		least;
 	List	   *chosen = NIL;
 	bool	   *used = palloc0(sizeof(bool) * (nrules + 1));
 
@@ -164,6 +153,9 @@ ssot_rules_choose(const SsotTraining *training, List *rules, double budget)
 			probable[nprobable++] = &training->draws[i];
 		}
 	joins = who_finds(training, rules, probable, nprobable);
+	least = MIN_GAIN * total * Min(1, AMPLE / budget);
+	if (training->records->nfields <= FEW_FIELDS)
+		budget = Min(budget, FEW_BUDGET);
 
 	while (list_length(chosen) < MAX_CHOSEN)
 	{
@@ -176,7 +168,7 @@ ssot_rules_choose(const SsotTraining *training, List *rules, double budget)
 			const SsotBlocking *rule = list_nth(rules, r);
 			double		gain = 0;
 
-			if (used[r] || rule->sorted || rule->cost > budget)
+			if (used[r] || rule->cost > budget)
 				continue;
 			for (int i = 0; i < nopen; i++)
 				if (joins[(Size) r * nprobable + open[i]])
@@ -188,12 +180,12 @@ ssot_rules_choose(const SsotTraining *training, List *rules, double budget)
 				best = r;
 			}
 		}
-		if (best < 0 || best_gain < MIN_GAIN * total || total == 0)
+		if (best < 0 || best_gain < least || total == 0)
 			break;
 		used[best] = true;
 		budget -= ((const SsotBlocking *) list_nth(rules, best))->cost;
 		chosen = lappend(chosen, list_nth(rules, best));
 		nopen = leave(open, nopen, joins + (Size) best * nprobable);
 	}
-	return add_sorted(chosen == NIL ? cheapest(rules, budget) : chosen, rules);
+	return chosen == NIL ? cheapest(rules, budget) : chosen;
 }

@@ -13,14 +13,12 @@
 #define SSOT_CLASS_SLOTS	4
 #define SSOT_MAX_CLASSES	16
 
-/* The keys of one class, record by record; 0 where there is none. Those of a
- * sorted class are kept by value. */
+/* The keys of one class, record by record; 0 where there is none. */
 typedef struct SsotClassKeys
 {
-	int			nslots;			/* per record; 0: a sorted class */
+	int			nslots;			/* per record */
 	uint32	   *keys;			/* [n][nslots] */
 	struct SsotSegment *segment;	/* that the keys are in; NULL: none */
-	uint64	   *sort;			/* [nvalues]; NULL: not a sorted class */
 } SsotClassKeys;
 
 /* The distinct values of one field, in the order of the first record that has

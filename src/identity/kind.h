@@ -69,10 +69,6 @@ typedef struct SsotValueKeys
 #define SSOT_KEY_ALONE			0x01	/* records that share one are compared */
 #define SSOT_KEY_COMBINED		0x02	/* those that share one, and one of
 										 * another field */
-#define SSOT_KEY_SORTED			0x04	/* the key is no hash but the
-										 * beginning of a text
-										 * (ssot_sort_key): neighbours in its
-										 * order are compared */
 
 typedef struct SsotKeyClass
 {
@@ -248,17 +244,6 @@ static inline uint64
 ssot_hash_join(uint64 a, uint64 b)
 {
 	return hash_combine64(a, b);
-}
-
-/* The beginning of a text as a number that sorts as its bytes do. */
-static inline uint64
-ssot_sort_key(const char *s, int len)
-{
-	uint64		key = 0;
-
-	for (int i = 0; i < 8; i++)
-		key = (key << 8) | (i < len ? (unsigned char) s[i] : 0);
-	return key;
 }
 
 /* Add a key; the 17th and later ones are dropped. */

@@ -168,8 +168,7 @@ enum
 	KEY_RARE_WORD,
 	KEY_RARE_SOUND,
 	KEY_LETTERS,
-	KEY_BEGINNING,
-	KEY_ORDER
+	KEY_BEGINNING
 };
 
 static const SsotKeyClass company_classes[] = {
@@ -179,7 +178,6 @@ static const SsotKeyClass company_classes[] = {
 	[KEY_RARE_SOUND] = {"rare word's sound", SSOT_KEY_ALONE | SSOT_KEY_COMBINED},
 	[KEY_LETTERS] = {"first six letters", SSOT_KEY_ALONE | SSOT_KEY_COMBINED},
 	[KEY_BEGINNING] = {"first three letters", SSOT_KEY_COMBINED},
-	[KEY_ORDER] = {"order", SSOT_KEY_SORTED},
 };
 
 static void
@@ -206,7 +204,6 @@ keys_company(const void *value, SsotValueKeys *keys)
 	if (words->length >= 6)
 		ssot_add_key(keys, KEY_LETTERS, ssot_hash_text(chars, 6));
 	ssot_add_key(keys, KEY_BEGINNING, ssot_hash_text(chars, Min(words->length, 3)));
-	ssot_add_key(keys, KEY_ORDER, ssot_sort_key(chars, words->length));
 }
 
 const SsotKind ssot_kind_company = {

@@ -183,8 +183,7 @@ enum
 	KEY_ADDRESS,
 	KEY_LOCAL,
 	KEY_DOMAIN,
-	KEY_BEGINNING,
-	KEY_ORDER
+	KEY_BEGINNING
 };
 
 static const SsotKeyClass email_classes[] = {
@@ -192,7 +191,6 @@ static const SsotKeyClass email_classes[] = {
 	[KEY_LOCAL] = {"local part", SSOT_KEY_ALONE | SSOT_KEY_COMBINED},
 	[KEY_DOMAIN] = {"company's domain", SSOT_KEY_ALONE | SSOT_KEY_COMBINED},
 	[KEY_BEGINNING] = {"first four letters", SSOT_KEY_COMBINED},
-	[KEY_ORDER] = {"order", SSOT_KEY_SORTED},
 };
 
 static void
@@ -206,10 +204,7 @@ keys_email(const void *data, SsotValueKeys *keys)
 	if (value->domain > 0 && !value->provider)
 		ssot_add_key(keys, KEY_DOMAIN, value->domain_hash);
 	if (!value->office)
-	{
 		ssot_add_key(keys, KEY_BEGINNING, ssot_hash_text(value->chars, Min(value->local, 4)));
-		ssot_add_key(keys, KEY_ORDER, ssot_sort_key(value->chars, value->local));
-	}
 }
 
 const SsotKind ssot_kind_email = {

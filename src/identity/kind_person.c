@@ -387,8 +387,7 @@ enum
 	KEY_FAMILY,
 	KEY_FAMILY_SOUND,
 	KEY_GIVEN,
-	KEY_INITIALS,
-	KEY_ORDER
+	KEY_INITIALS
 };
 
 static const SsotKeyClass person_classes[] = {
@@ -399,7 +398,6 @@ static const SsotKeyClass person_classes[] = {
 	[KEY_FAMILY_SOUND] = {"family name's sound", SSOT_KEY_COMBINED},
 	[KEY_GIVEN] = {"given name", SSOT_KEY_COMBINED},
 	[KEY_INITIALS] = {"initials, in any order", SSOT_KEY_COMBINED},
-	[KEY_ORDER] = {"order", SSOT_KEY_SORTED},
 };
 
 /* What a word may stand for, as hashes: its names, or else itself. */
@@ -433,7 +431,6 @@ keys_person(const void *data, SsotValueKeys *keys)
 	bool		has_given = value->family > 0;
 	const SsotWord *f = &words->words[family];
 	const SsotWord *g = &words->words[0];
-	char		order[8] = {0};
 	uint64		given[2];
 	int			ngiven = has_given ? meanings(value, 0, given) : 0;
 	uint64		whole = 0;		/* the family name, joined */
@@ -444,11 +441,7 @@ keys_person(const void *data, SsotValueKeys *keys)
 		int			len = joined(value, value->family, words->count, &chars);
 
 		whole = ssot_word_hash(chars, len);
-		memcpy(order, ssot_word_chars(words, family), Min(f->length, 6));
 	}
-	if (has_given)
-		order[7] = ssot_word_chars(words, 0)[0];
-	ssot_add_key(keys, KEY_ORDER, ssot_sort_key(order, sizeof(order)));
 
 	if (has_family && has_given)
 	{

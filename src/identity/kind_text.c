@@ -164,10 +164,6 @@ keys_text(const void *data, SsotValueKeys *keys)
 		for (int j = i + 1; j < nrare; j++)
 			ssot_add_key(keys, 2, rare[i] + rare[j]);	/* in any order */
 	ssot_add_key(keys, 3, ssot_hash_text(bare, Min(value->length, 4)));
-
-	/* a lone word or number has neighbours by spelling that mean nothing */
-	if (value->nwords > 1)
-		ssot_add_key(keys, 4, ssot_sort_key(bare, value->length));
 }
 
 /* Is it worth comparing two words? Slips rarely change both ends. */
@@ -277,7 +273,6 @@ static const SsotKeyClass text_classes[] = {
 	{"rare word", SSOT_KEY_ALONE | SSOT_KEY_COMBINED},
 	{"two words", SSOT_KEY_ALONE},
 	{"beginning", SSOT_KEY_COMBINED},
-	{"order", SSOT_KEY_SORTED},
 };
 
 const SsotKind ssot_kind_text = {

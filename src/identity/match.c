@@ -53,6 +53,7 @@ learn(SsotMatching *matching, SsotLeveler *leveler, const SsotMatchOptions *opti
 		ssot_rules_choose(matching->training, rules, budget) : NIL;
 	if (options->blocking != NIL)
 		matching->rules = ssot_rules_given(matching->records, options->blocking, matching->rules);
+	matching->rules = ssot_rules_refine(matching->records, matching->rules);
 }
 
 static void
@@ -79,6 +80,8 @@ compare(SsotMatching *matching, const SsotMatchOptions *options)
 	if (records->n > ALL_PAIRS || options->stored != NULL || options->blocking != NIL)
 	{
 		matching->blocks = ssot_blocks_begin(records, matching->rules);
+		matching->blocks->passed = options->passed;
+		matching->blocks->npassed = options->npassed;
 		if (!ssot_team_build(options->team, matching->blocks))
 			ssot_blocks_build(matching->blocks);
 		if (ssot_team_walk(options->team, matching->blocks, matching->scorer, least,

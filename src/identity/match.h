@@ -27,6 +27,8 @@ typedef struct SsotMatchOptions
 								 * sent home */
 	const SsotStoredModel *stored;	/* NULL: learn from the records. Otherwise
 									 * they were encoded with its shares */
+	const uint64 *passed;		/* keys that are passed over, as in SsotBlocks */
+	int			npassed;
 } SsotMatchOptions;
 
 typedef struct SsotMatching

@@ -2,7 +2,7 @@
  * identity/pairs.c
  *		The pairs that blocks give.
  *
- * All pairs of a block, or in an oversized one those of neighbours. A pair that an
+ * All pairs of a block, unless its key was taken out of the table. A pair that an
  * earlier rule gave is passed over: the table of keys, a row per record, tells by
  * comparing two rows, and no set of pairs has to be kept.
  */
@@ -13,7 +13,6 @@
 
 #include "miscadmin.h"
 
-#define WINDOW			6
 #define AHEAD			16		/* records that are fetched before they are
 								 * needed */
 
@@ -65,7 +64,7 @@ fetch_record(const SsotBlocks *blocks, int record)
 
 /*
  * Compare the record at "i" with those after it, as far as "end" or the next block.
- * "key" is that of a block that is compared in full, where records have several.
+ * "key" is that of the block, where records have several.
  */
 static void
 walk_from(SsotBlocks *blocks, int number, int64 i, int64 end, uint32 key,
@@ -103,11 +102,21 @@ block_end(const SsotRuleBlocks *rule, int64 first)
 	return end;
 }
 
-/* Is the block that begins at "first" compared in full? */
+/* Is the block that begins at "first" and ends at "end" compared? */
 static bool
-is_full(const SsotRuleBlocks *rule, int64 first)
+is_compared(const SsotBlocks *blocks, const SsotRuleBlocks *rule, int64 first, int64 end)
 {
-	return rule->nslots > 0 && block_end(rule, first) - first <= SSOT_MAX_BLOCK;
+	const uint32 *slots = blocks->keys + rule->first_slot +
+	(Size) (rule->records[first] & ~SSOT_BEGINS_BLOCK) * blocks->nslots;
+
+	if (end - first > SSOT_MAX_BLOCK)
+		return false;
+	if (rule->hashes == NULL)
+		return slots[0] != 0;
+	for (int k = 0; k < rule->nslots; k++)
+		if (slots[k] == rule->hashes[first])
+			return true;
+	return false;
 }
 
 void
@@ -117,25 +126,16 @@ ssot_blocks_walk(SsotBlocks *blocks, int number, int64 first, int64 last,
 	const SsotRuleBlocks *rule = &blocks->rules[number];
 	int64		i = first;
 
-	/* in the middle of a block: of a full one, others have taken care */
-	if (first < last && (rule->records[first] & SSOT_BEGINS_BLOCK) == 0)
-	{
-		int64		begin = first - 1;
-
-		while (begin > 0 && begin > first - 2 - SSOT_MAX_BLOCK &&
-			   (rule->records[begin] & SSOT_BEGINS_BLOCK) == 0)
-			begin--;
-		if (is_full(rule, begin))
-			i = block_end(rule, begin);
-	}
+	/* in the middle of a block: others take care of it */
+	while (i < last && (rule->records[i] & SSOT_BEGINS_BLOCK) == 0)
+		i++;
 	while (i < last)
 	{
+		int64		end = block_end(rule, i);
+
 		CHECK_FOR_INTERRUPTS();
-		if (i + AHEAD < rule->n)
-			fetch_record(blocks, rule->records[i + AHEAD] & ~SSOT_BEGINS_BLOCK);
-		if ((rule->records[i] & SSOT_BEGINS_BLOCK) != 0 && is_full(rule, i))
+		if (is_compared(blocks, rule, i, end))
 		{
-			int64		end = block_end(rule, i);
 			uint32		key = rule->hashes != NULL ? rule->hashes[i] : 0;
 
 			for (; i < end; i++)
@@ -146,11 +146,8 @@ ssot_blocks_walk(SsotBlocks *blocks, int number, int64 first, int64 last,
 			}
 		}
 		else
-		{
-			/* oversized, or a sorted rule */
-			walk_from(blocks, number, i, Min(i + 1 + WINDOW, rule->n), 0, callback, arg);
-			i++;
-		}
+			for (i = end; i < last && (rule->records[i] & SSOT_BEGINS_BLOCK) == 0; i++)
+				;
 	}
 }
 

@@ -23,6 +23,11 @@
 
 #define SAMPLE			16384	/* records */
 #define MIN_COVERAGE	0.005
+#define FEW_MET			4		/* as often may a key be met by chance */
+#define CROWDED			0.02	/* share of records from which on a rule is
+								 * refined */
+#define REFINED_COST	6.0		/* pairs per record */
+#define MAX_RULES		64
 
 /* Two keys made one, never 0. */
 static inline uint32
@@ -165,19 +170,17 @@ typedef struct Measure
 	SsotBlocking *cheapest;		/* of the rules that cost too much */
 } Measure;
 
-/* For counting who sorts alike: hashes of the sort keys. */
-static void
-sorted_keys(const SsotRecords *records, const SsotBlocking *rule, int n, uint32 *keys)
+/* The share of the sample's records under keys that too many share among all. */
+static double
+crowded(const Measure *measure, uint32 mask)
 {
-	const SsotValues *values = &records->fields[rule->field[0]];
+	double		stands_for = (double) measure->records->n / Max(measure->sample, 1);
+	double		n = 0;
 
-	for (int r = 0; r < n; r++)
-	{
-		int			id = ssot_record(records, r)[rule->field[0]];
-		uint64		key = id == 0 ? 0 : values->by_record[rule->class[0]].sort[id];
-
-		keys[r] = key == 0 ? 0 : (uint32) (ssot_mix(key) >> 32) | 1;
-	}
+	for (uint32 i = 0; i <= mask; i++)
+		if (measure->slots[i].count >= FEW_MET && measure->slots[i].count * stands_for > SSOT_MAX_BLOCK)
+			n += measure->slots[i].count;
+	return n / Max(measure->sample, 1);
 }
 
 /*
@@ -187,16 +190,13 @@ sorted_keys(const SsotRecords *records, const SsotBlocking *rule, int n, uint32 
 static void
 measure(const Measure *measure, SsotBlocking *rule)
 {
-	int			width = rule->sorted ? 1 : ssot_rule_width(measure->records, rule);
+	int			width = ssot_rule_width(measure->records, rule);
 	uint32		mask = SAMPLE * 2 * (width > 2 ? SSOT_RULE_SLOTS : width) - 1;
 	double		pairs = 0;
 	int			covered = 0;
 	int			most = 0;
 
-	if (rule->sorted)
-		sorted_keys(measure->records, rule, measure->sample, measure->keys);
-	else
-		ssot_rule_keys_of(measure->records, rule, 0, measure->sample, width, measure->keys);
+	ssot_rule_keys_of(measure->records, rule, 0, measure->sample, width, measure->keys);
 	memset(measure->slots, 0, sizeof(CountSlot) * ((Size) mask + 1));
 	for (int r = 0; r < measure->sample; r++)
 	{
@@ -219,6 +219,7 @@ measure(const Measure *measure, SsotBlocking *rule)
 	rule->coverage = (double) covered / Max(measure->sample, 1);
 	rule->cost = pairs / Max(measure->sample, 1) *
 		((double) measure->records->n / Max(measure->sample, 1));
+	rule->crowded = crowded(measure, mask);
 }
 
 static void
@@ -262,10 +263,10 @@ consider(List *rules, const Measure *m, SsotBlocking rule, double most_cost)
 		return rules;
 
 	/* of those that cost too much, the cheapest, in case there is no other */
-	if (!rule.sorted && rule.cost > most_cost &&
+	if (rule.cost > most_cost &&
 		(m->cheapest->nparts == 0 || rule.cost < m->cheapest->cost))
 		*m->cheapest = rule;
-	if (rule.sorted || rule.cost <= most_cost)
+	if (rule.cost <= most_cost)
 	{
 		SsotBlocking *copy = palloc(sizeof(SsotBlocking));
 
@@ -283,13 +284,11 @@ consider_class(List *rules, const Measure *m, int f, int c, double most_cost)
 	int			use = class_use(records, f, c);
 	SsotBlocking rule = {.nparts = 1,.field = {f},.class = {c}};
 
-	rule.sorted = (use & SSOT_KEY_SORTED) != 0;
-	if (use & (SSOT_KEY_ALONE | SSOT_KEY_SORTED))
+	if (use & SSOT_KEY_ALONE)
 		rules = consider(rules, m, rule, most_cost);
 	if (!(use & SSOT_KEY_COMBINED))
 		return rules;
 	rule.nparts = 2;
-	rule.sorted = false;
 	for (int g = f + 1; g < records->nfields; g++)
 		for (int d = 0; d < records->fields[g].kind->nclasses; d++)
 			if (class_use(records, g, d) & SSOT_KEY_COMBINED)
@@ -306,8 +305,6 @@ ssot_rules_derive(const SsotRecords *records, double most_cost)
 {
 	Measure		m;
 	List	   *rules = NIL;
-	int			nkept = 0;
-	ListCell   *cell;
 
 	begin_measure(&m, records);
 	m.cheapest = palloc0(sizeof(SsotBlocking));
@@ -315,9 +312,7 @@ ssot_rules_derive(const SsotRecords *records, double most_cost)
 		for (int c = 0; c < records->fields[f].kind->nclasses; c++)
 			rules = consider_class(rules, &m, f, c, most_cost);
 	end_measure(&m);
-	foreach(cell, rules)
-		nkept += !((const SsotBlocking *) lfirst(cell))->sorted;
-	if (nkept == 0 && m.cheapest->nparts > 0)
+	if (rules == NIL && m.cheapest->nparts > 0)
 		rules = lappend(rules, m.cheapest);
 	list_sort(rules, compare_cost);
 	return rules;
@@ -371,4 +366,56 @@ ssot_rules_given(const SsotRecords *records, List *given, List *others)
 			rules = lappend(rules, lfirst(cell));
 	}
 	return rules;
+}
+
+/* The coarsest rule made of this one and a key of another field that is not dear; or
+ * the cheapest. False: there is none. */
+static bool
+refine(const Measure *m, const SsotBlocking *rule, SsotBlocking *best)
+{
+	const SsotRecords *records = m->records;
+
+	best->nparts = 0;
+	for (int f = 0; f < records->nfields && rule->nparts < SSOT_RULE_PARTS; f++)
+		for (int c = 0; c < records->fields[f].kind->nclasses && !ssot_rule_has_field(rule, f); c++)
+		{
+			SsotBlocking finer = *rule;
+
+			CHECK_FOR_INTERRUPTS();
+			finer.field[finer.nparts] = f;
+			finer.class[finer.nparts++] = c;
+			measure(m, &finer);
+			if (finer.coverage < rule->coverage / 2 || finer.crowded > rule->crowded / 2)
+				continue;
+			if (best->nparts == 0 ||
+				(best->cost > REFINED_COST ? finer.cost < best->cost :
+				 finer.cost > best->cost && finer.cost <= REFINED_COST))
+				*best = finer;
+		}
+	return best->nparts > 0;
+}
+
+List *
+ssot_rules_refine(const SsotRecords *records, List *rules)
+{
+	Measure		m;
+	List	   *refined = list_copy(rules);
+	ListCell   *cell;
+
+	begin_measure(&m, records);
+	foreach(cell, rules)
+	{
+		SsotBlocking *finer = palloc(sizeof(SsotBlocking));
+		bool		known = false;
+
+		if (((const SsotBlocking *) lfirst(cell))->crowded < CROWDED || !refine(&m, lfirst(cell), finer))
+			continue;
+		for (int i = 0; i < list_length(refined); i++)
+			known |= is_same_rule(list_nth(refined, i), finer);
+		finer->nslots = ssot_rule_width(records, finer);
+		if (!known && list_length(refined) < MAX_RULES)
+			refined = lappend(refined, finer);
+	}
+	end_measure(&m);
+	return refined;
 }

@@ -31,9 +31,6 @@ lay_out(const SsotValues *values, Size nbytes, SsotSharedField *shared)
 	shared->offset = ssot_place(&end, sizeof(uint32) * (values->nvalues + 1));
 	shared->hash = ssot_place(&end, sizeof(uint64) * values->nvalues);
 	shared->count = ssot_place(&end, sizeof(int) * values->nvalues);
-	for (int c = 0; c < values->kind->nclasses; c++)
-		if (values->kind->classes[c].use & SSOT_KEY_SORTED)
-			shared->sort[c] = ssot_place(&end, sizeof(uint64) * values->nvalues);
 	return end;
 }
 
@@ -44,9 +41,6 @@ point_values(SsotValues *values, const SsotSharedField *shared, char *block)
 	values->offset = ssot_at(block, shared->offset);
 	values->hash = ssot_at(block, shared->hash);
 	values->count = ssot_at(block, shared->count);
-	for (int c = 0; c < SSOT_MAX_CLASSES; c++)
-		if (shared->sort[c] != 0)
-			values->by_record[c].sort = ssot_at(block, shared->sort[c]);
 }
 
 void
@@ -64,7 +58,7 @@ ssot_home_values(const SsotHome *home, int field, SsotValues *values, Size nbyte
 	}
 	point_values(values, shared, SSOT_LARGE(char, size));
 
-	/* count and sort keys come last */
+	/* count comes last */
 	memset(values->count, 0, size - shared->count);
 }
 

@@ -19,7 +19,6 @@ typedef struct SsotSharedField
 	Size		offset;
 	Size		hash;
 	Size		count;
-	Size		sort[SSOT_MAX_CLASSES]; /* 0: not a sorted class */
 	int			nslots[SSOT_MAX_CLASSES];
 	SsotSegmentName keys[SSOT_MAX_CLASSES]; /* where nslots > 0 */
 	bool		has_shares;
@@ -36,7 +35,7 @@ typedef struct SsotHome
 
 /*
  * Arrays for the values of a field whose prepared forms have "nbytes" bytes: bytes,
- * offset, hash, and, filled with zeros, count and those of sorted classes. What
+ * offset, hash, and, filled with zeros, count. What
  * "values" pointed at before is the caller's.
  */
 extern void ssot_home_values(const SsotHome *home, int field, SsotValues *values, Size nbytes);

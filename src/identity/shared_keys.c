@@ -58,7 +58,7 @@ ssot_shared_keys(const SsotRecords *records, const int (*pairs)[2], int npairs,
 	keys->npairs = npairs;
 	keys->pairs = pairs;
 	for (int r = 0; r < nrules; r++)
-		for (int p = 0; p < rules[r]->nparts && !rules[r]->sorted; p++)
+		for (int p = 0; p < rules[r]->nparts; p++)
 		{
 			int			f = rules[r]->field[p];
 			int			c = rules[r]->class[p];

@@ -223,7 +223,7 @@ int
 ssot_stored_keys(const SsotStoredModel *stored, const SsotRecords *records, int record, uint64 *keys)
 {
 	int			n = 0;
-	uint64		number = 0;
+	int			number = 0;
 	ListCell   *cell;
 
 	foreach(cell, stored->rules)
@@ -232,12 +232,14 @@ ssot_stored_keys(const SsotStoredModel *stored, const SsotRecords *records, int 
 		uint32		found[SSOT_RULE_SLOTS];
 		int			nfound;
 
-		number++;
-		if (rule->sorted || n > SSOT_RECORD_KEYS - SSOT_RULE_SLOTS)
-			continue;
-		nfound = ssot_rule_keys(records, rule, record, found);
+		if (n > SSOT_RECORD_KEYS - SSOT_RULE_SLOTS)
+			break;
+
+		/* as many as blocks take */
+		nfound = Min(ssot_rule_keys(records, rule, record, found), rule->nslots);
 		for (int i = 0; i < nfound; i++)
-			keys[n++] = number << 32 | found[i];
+			keys[n++] = ssot_rule_key(number, found[i]);
+		number++;
 	}
 	return n;
 }

@@ -47,9 +47,9 @@ extern uint32 ssot_stored_count(const SsotStoredField *field, uint64 hash);
 
 /*
  * The blocking keys of a record under the model's rules, each with the number of
- * its rule in the upper half: records are to be compared if they share one.
- * Rules on a sorted class have none: neighbours cannot be looked up, so they
- * add to a full run alone. At most SSOT_RECORD_KEYS; returns their number.
+ * its rule in the upper half (ssot_rule_key): records are compared if they share
+ * one that no more than SSOT_MAX_BLOCK have. At most SSOT_RECORD_KEYS; returns their
+ * number.
  */
 #define SSOT_RECORD_KEYS	(64 * SSOT_RULE_SLOTS)
 extern int	ssot_stored_keys(const SsotStoredModel *stored, const SsotRecords *records,

@@ -73,7 +73,7 @@ choose_rules(SsotTraining *training, List *rules)
 		{
 			const SsotBlocking *rule = lfirst(cell);
 
-			if (training->nrules < SSOT_TRAINING_RULES && !rule->sorted &&
+			if (training->nrules < SSOT_TRAINING_RULES &&
 				rule->cost * training->records->n >= enough && !shows_nothing_new(training, rule))
 				training->rules[training->nrules++] = rule;
 		}
