@@ -292,7 +292,7 @@ sub try_seed
 		last if $problems;
 	}
 	ok(!$problems && $w{joined} > 0, "seed $seed: " . join(', ', @{ $w{compare} }) . ($w{blocking} ? ", $w{blocking}" : '')
-		. ', ' . scalar(map { keys %{ $w{rows}{$_} } } qw(crm erp list)) . ' records');
+		. ($w{one_per_system} ? ', one per system' : '') . ', ' . scalar(map { keys %{ $w{rows}{$_} } } qw(crm erp list)) . ' records');
 	diag("SSOT_SEED=$seed repeats it") if $problems;
 	run("SELECT ssot.unregister_entity('$_$seed.thing', drop_companions => true); DROP SCHEMA $_$seed, $_${seed}_ssot, $_${seed}_as_of CASCADE;\n") for qw(a b);
 }
