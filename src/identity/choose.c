@@ -4,9 +4,14 @@
  *
  * The pairs that were drawn for learning, and that turned out to be probably one
  * thing, show which rules would have found them. Greedily, the rule is taken that
- * finds most of what is not found yet per pair that it costs, until hardly
- * anything is gained or the budget is spent (Bilenko, Kamath and Mooney,
+ * finds most of what is not found yet per pair that it costs, until no rule finds
+ * enough for its cost or the budget is spent (Bilenko, Kamath and Mooney,
  * "Adaptive blocking", ICDM 2006, without labels).
+ *
+ * Records are sorted by a rule in a fraction of the time that comparing takes, so
+ * several narrow rules are mostly better than a broad one: a name together with a
+ * town, a street or a year brings nearly all that the name alone does, without its
+ * namesakes.
  *
  * Those pairs were found by rules, so they are easier than those that no rule
  * has found yet. To make up for it, in each of them some fields, chosen by a
@@ -26,13 +31,19 @@
 
 #define MAX_CHOSEN		24
 #define PROBABLE		4000	/* pairs that are looked at */
-#define FIXED_COST		0.7		/* of a rule, in pairs per record: sorting */
+#define FIXED_COST		0.05	/* of a rule, in pairs per record: sorting */
+#define COMMON_BUDGET	14.0	/* a larger one means few records, whose pairs
+								 * cost little */
 #define BLOTTED			0.4		/* share of the fields that are made illegible */
-#define MIN_GAIN		0.002
+#define MIN_YIELD		0.006	/* share of all that is to be found that a
+								 * pair per record must bring */
+#define MIN_GAIN		0.001	/* that share of a rule: what the sample can
+								 * tell */
 #define FALLBACK		10		/* rules, where nothing probable was drawn */
-#define AMPLE			25.0	/* budget from which on a rule may bring less */
+#define AMPLE			50.0	/* budget from which on a rule may bring less */
 #define FEW_FIELDS		3		/* so few: keys are made illegible instead */
 #define FEW_BUDGET		12.0
+#define COUNT_OF_FEW	4.0		/* and they have few combinations */
 
 static bool
 is_probable(const SsotDraw *draw)
@@ -139,6 +150,8 @@ ssot_rules_choose(const SsotTraining *training, List *rules, double budget)
 	double		least;
 	List	   *chosen = NIL;
 	bool	   *used = palloc0(sizeof(bool) * (nrules + 1));
+	double		few = Max(budget / COMMON_BUDGET,
+						  training->records->nfields <= FEW_FIELDS ? COUNT_OF_FEW : 1);
 
 	for (int i = 0; i < training->ndraws; i++)
 		found += is_probable(&training->draws[i]);
@@ -173,14 +186,14 @@ ssot_rules_choose(const SsotTraining *training, List *rules, double budget)
 			for (int i = 0; i < nopen; i++)
 				if (joins[(Size) r * nprobable + open[i]])
 					gain += left[open[i]];
-			if (gain / (rule->cost + FIXED_COST) > best_value)
+			if (gain / (rule->cost / (few * few) + FIXED_COST) > best_value)
 			{
-				best_value = gain / (rule->cost + FIXED_COST);
+				best_value = gain / (rule->cost / (few * few) + FIXED_COST);
 				best_gain = gain;
 				best = r;
 			}
 		}
-		if (best < 0 || best_gain < least || total == 0)
+		if (best < 0 || best_gain < least || best_value < MIN_YIELD * total)
 			break;
 		used[best] = true;
 		budget -= ((const SsotBlocking *) list_nth(rules, best))->cost;
