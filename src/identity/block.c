@@ -54,7 +54,8 @@ ssot_blocks_fill(SsotBlocks *blocks)
 	int			n = blocks->records->n;
 	uint32		keys[CHUNK * SSOT_RULE_SLOTS];
 
-	blocks->keys = SSOT_LARGE(uint32, (Size) n * blocks->nslots);
+	if (blocks->keys == NULL)
+		blocks->keys = SSOT_LARGE(uint32, (Size) n * blocks->nslots);
 	for (int first = 0; first < n; first += CHUNK)
 	{
 		int			count = Min(CHUNK, n - first);

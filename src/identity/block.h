@@ -31,7 +31,8 @@ typedef struct SsotBlocks
 	SsotRuleBlocks *rules;
 	int			nslots;
 	int			most_slots;		/* of one rule */
-	uint32	   *keys;			/* [n][nslots]; 0: none */
+	uint32	   *keys;			/* [n][nslots]; 0: none. NULL: not filled yet,
+								 * and nobody has said where */
 	const uint64 *passed;		/* keys as ssot_stored_keys has them, rising,
 								 * that too many records have of whom some are
 								 * not here */

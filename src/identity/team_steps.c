@@ -138,6 +138,7 @@ ssot_team_build(SsotTeam *team, SsotBlocks *blocks)
 		ssot_queue_put(team->to[i], &blocks->nrules, sizeof(int));
 		ssot_queue_put(team->to[i], rules, sizeof(SsotTeamRule) * blocks->nrules);
 	}
+	ssot_walk_share_keys(&team->segments, blocks, &team->keys);
 	ssot_blocks_fill(blocks);
 	sorter = ssot_rule_sorter_create(blocks->records, blocks->most_slots);
 	for (int r = 0; r < blocks->nrules; r++)
@@ -181,9 +182,9 @@ ssot_team_walk(SsotTeam *team, SsotBlocks *blocks, SsotScorer *scorer, double le
 	SsotSharedWalk *walk;
 	SsotTeamMessage message = {.call = SSOT_TEAM_WALK};
 
-	if (team == NULL || team->nworkers == 0)
+	if (team == NULL || team->nworkers == 0 || blocks->nrules == 0)
 		return false;
-	walk = ssot_walk_share(&team->segments, blocks, scorer, least, &message.walk);
+	walk = ssot_walk_share(&team->segments, blocks, &team->keys, scorer, least, &message.walk);
 	for (int i = 0; i < team->nworkers; i++)
 		ssot_queue_put(team->to[i], &message, sizeof(message));
 	ssot_pair_list_init(&list, scorer, least);

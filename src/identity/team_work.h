@@ -49,6 +49,7 @@ struct SsotTeam
 	StringInfoData *batches;	/* by worker */
 	int			rows;			/* in the batches */
 	SsotSegments segments;
+	SsotSegmentName keys;		/* the table of keys */
 };
 
 /*

@@ -2,10 +2,10 @@
  * identity/walk.c
  *		Blocks that the members of a team walk together.
  *
- * One block of shared memory has the table of keys, the records of each rule, and
- * what scoring needs besides the records. It holds places instead of pointers,
- * because each process maps it where it likes. Whoever is free takes the next
- * part.
+ * One block of shared memory has the table of keys, which is filled there. Another
+ * has the records of each rule and what scoring needs besides the records. It holds
+ * places instead of pointers, because each process maps it where it likes. Whoever
+ * is free takes the next part.
  */
 #include "postgres.h"
 
@@ -41,7 +41,7 @@ struct SsotSharedWalk
 	double		best_unequal[SSOT_MAX_FIELDS];
 	int			order[SSOT_MAX_FIELDS];
 	Size		equal[SSOT_MAX_FIELDS];
-	Size		keys;
+	SsotSegmentName keys;
 	SharedRule	rules[FLEXIBLE_ARRAY_MEMBER];
 };
 
@@ -56,16 +56,22 @@ move(SsotSharedWalk *walk, Size start, void *array, Size size)
 	return moved;
 }
 
+void
+ssot_walk_share_keys(SsotSegments *segments, SsotBlocks *blocks, SsotSegmentName *keys)
+{
+	Size		size = sizeof(uint32) * (Size) blocks->records->n * blocks->nslots;
+
+	blocks->keys = ssot_segment_address(ssot_segment_create(segments, size, keys));
+}
+
 SsotSharedWalk *
-ssot_walk_share(SsotSegments *segments, SsotBlocks *blocks, SsotScorer *scorer, double least,
-				SsotSegmentName *name)
+ssot_walk_share(SsotSegments *segments, SsotBlocks *blocks, const SsotSegmentName *keys,
+				SsotScorer *scorer, double least, SsotSegmentName *name)
 {
 	const SsotRecords *records = blocks->records;
 	Size		end = offsetof(SsotSharedWalk, rules) + sizeof(SharedRule) * blocks->nrules;
-	Size		nkeys = sizeof(uint32) * (Size) records->n * blocks->nslots;
 	SharedRule *rules = palloc0(sizeof(SharedRule) * Max(blocks->nrules, 1));
 	Size		equal[SSOT_MAX_FIELDS] = {0};
-	Size		keys = ssot_place(&end, nkeys);
 	SsotSharedWalk *walk;
 
 	for (int i = 0; i < blocks->nrules; i++)
@@ -92,10 +98,9 @@ ssot_walk_share(SsotSegments *segments, SsotBlocks *blocks, SsotScorer *scorer, 
 	memcpy(walk->best_unequal, scorer->best_unequal, sizeof(walk->best_unequal));
 	memcpy(walk->order, scorer->order, sizeof(walk->order));
 	memcpy(walk->equal, equal, sizeof(equal));
-	walk->keys = keys;
+	walk->keys = *keys;
 	memcpy(walk->rules, rules, sizeof(SharedRule) * blocks->nrules);
 
-	blocks->keys = move(walk, keys, blocks->keys, nkeys);
 	for (int i = 0; i < blocks->nrules; i++)
 	{
 		SsotRuleBlocks *rule = &blocks->rules[i];
@@ -121,7 +126,7 @@ ssot_walk_attach(SsotSegments *segments, const SsotSegmentName *name, SsotRecord
 	b->records = records;
 	b->nrules = walk->nrules;
 	b->nslots = walk->nslots;
-	b->keys = ssot_at(walk, walk->keys);
+	b->keys = ssot_segment_address(ssot_segment_attach(segments, &walk->keys));
 	b->rules = palloc0(sizeof(SsotRuleBlocks) * Max(walk->nrules, 1));
 	for (int i = 0; i < walk->nrules; i++)
 	{

@@ -11,12 +11,16 @@
 
 typedef struct SsotSharedWalk SsotSharedWalk;
 
+/* A place in shared memory for the table of keys, which is to be filled. */
+extern void ssot_walk_share_keys(SsotSegments *segments, SsotBlocks *blocks, SsotSegmentName *keys);
+
 /*
- * Put blocks and scorer, whose records are shared already, into shared memory, and
- * let the pointers of both point there; what they pointed at is freed.
+ * Put blocks and scorer, whose records and keys are shared already, into shared
+ * memory, and let the pointers of both point there; what they pointed at is freed.
  */
 extern SsotSharedWalk *ssot_walk_share(SsotSegments *segments, SsotBlocks *blocks,
-									   SsotScorer *scorer, double least, SsotSegmentName *name);
+									   const SsotSegmentName *keys, SsotScorer *scorer,
+									   double least, SsotSegmentName *name);
 
 /* The same two as another process sees them. */
 extern SsotSharedWalk *ssot_walk_attach(SsotSegments *segments, const SsotSegmentName *name,
