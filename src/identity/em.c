@@ -28,6 +28,7 @@
 #include "ssot.h"
 #include "identity/large.h"
 #include "identity/model.h"
+#include "identity/patterns.h"
 #include "identity/shared_keys.h"
 
 #include "miscadmin.h"
@@ -47,48 +48,15 @@
 #define WEAK_NAMES			0.1 /* levels so rare among records of one thing */
 #define MOST_OTHER_NAMES	0.5 /* are no more than that, all together */
 
-/* A pattern, how often each rule drew it, for one rule. */
-typedef struct PatternCount
-{
-	SsotPattern pattern;
-	int			rule;			/* -1: random pairs */
-	double		count;
-} PatternCount;
-
-static int
-compare_patterns(const void *a, const void *b)
-{
-	const PatternCount *x = a;
-	const PatternCount *y = b;
-
-	if (x->rule != y->rule)
-		return x->rule < y->rule ? -1 : 1;
-	return x->pattern < y->pattern ? -1 : x->pattern > y->pattern ? 1 : 0;
-}
-
-/* Sort and add up. */
-static int
-fold(PatternCount *counts, int64 n)
-{
-	int			out = 0;
-
-	qsort(counts, n, sizeof(PatternCount), compare_patterns);
-	for (int64 i = 0; i < n; i++)
-		if (out > 0 && compare_patterns(&counts[out - 1], &counts[i]) == 0)
-			counts[out - 1].count += counts[i].count;
-		else
-			counts[out++] = counts[i];
-	return out;
-}
-
 typedef struct Learning
 {
 	const SsotRecords *records;
 	SsotTraining *training;
 	SsotModel  *model;
-	PatternCount *drawn;
+	SsotPatternCount *drawn;
 	int			ndrawn;
-	PatternCount *random;
+	int		   *entries;		/* of drawn, by number of the draw */
+	SsotPatternCount *random;
 	int			nrandom;
 	double	   *shares;			/* per rule: of matches among its pairs */
 	double		all_pairs;
@@ -110,13 +78,13 @@ count_random(Learning *learning)
 {
 	const SsotTraining *training = learning->training;
 
-	learning->random = SSOT_LARGE(PatternCount, training->nrandom);
+	learning->random = SSOT_LARGE(SsotPatternCount, training->nrandom);
 	for (int64 i = 0; i < training->nrandom; i++)
-		learning->random[i] = (PatternCount)
+		learning->random[i] = (SsotPatternCount)
 	{
-		training->random[i], -1, 1
+		.pattern = training->random[i],.rule = -1,.count = 1
 	};
-	learning->nrandom = fold(learning->random, training->nrandom);
+	learning->nrandom = ssot_patterns_fold(learning->random, training->nrandom, NULL);
 }
 
 /*
@@ -172,7 +140,7 @@ learn_u(Learning *learning)
 
 	for (int i = 0; i < learning->nrandom; i++)
 	{
-		const PatternCount *entry = &learning->random[i];
+		const SsotPatternCount *entry = &learning->random[i];
 		double		other = entry->count *
 		(1 - ssot_probability(log_odds(model->prior) + ssot_pattern_weight(model, entry->pattern)));
 
@@ -261,7 +229,7 @@ count_all(Learning *learning, double counts[SSOT_MAX_FIELDS][SSOT_LEVELS])
 	memset(counts, 0, sizeof(double) * SSOT_MAX_FIELDS * SSOT_LEVELS);
 	for (int i = 0; i < learning->nrandom; i++)
 	{
-		const PatternCount *entry = &learning->random[i];
+		const SsotPatternCount *entry = &learning->random[i];
 		double		same = entry->count *
 		ssot_probability(base + ssot_pattern_weight(model, entry->pattern));
 
@@ -380,7 +348,7 @@ learn_m(Learning *learning, bool with_all, bool names_only)
 		weigh_rule(learning, r, names_only, weights);
 		for (; i < learning->ndrawn && learning->drawn[i].rule == r; i++)
 		{
-			const PatternCount *entry = &learning->drawn[i];
+			const SsotPatternCount *entry = &learning->drawn[i];
 			double		weight = base;
 			double		same;
 
@@ -461,15 +429,15 @@ ssot_model_weigh(SsotModel *model)
 
 /*
  * Of the draws that may be one thing and have no weight yet: one over the chances
- * that they had to be drawn.
+ * that they had to be drawn. "weights" are those of the patterns that were drawn.
  */
 static void
-weigh_draws(Learning *learning)
+weigh_draws(Learning *learning, const double *weights)
 {
-	const SsotModel *model = learning->model;
 	SsotTraining *training = learning->training;
 	int		   *draws = SSOT_LARGE(int, training->ndraws);
 	int			(*pairs)[2] = ssot_large_alloc(sizeof(int[2]) * Max(training->ndraws, 1), false);
+	double		base = log_odds(learning->model->prior);
 	SsotSharedKeys *keys;
 	int			n = 0;
 
@@ -477,8 +445,7 @@ weigh_draws(Learning *learning)
 	{
 		const SsotDraw *draw = &training->draws[i];
 
-		if (draw->weight > 0 ||
-			log_odds(model->prior) + ssot_pattern_weight(model, draw->pattern) < -4)
+		if (draw->weight > 0 || base + weights[learning->entries[i]] < -4)
 			continue;
 		draws[n] = i;
 		pairs[n][0] = draw->a;
@@ -501,27 +468,27 @@ weigh_draws(Learning *learning)
 }
 
 /*
- * How probable a drawn pair is at most: as it is among those that its rule drew, where
- * that has learnt how strangers look there.
+ * How probable the drawn patterns are at most: as they are among the pairs that their
+ * rule drew, where that has learnt how strangers look there.
  */
 static float *
 most_probable(const Learning *learning)
 {
 	const SsotTraining *training = learning->training;
-	float	   *most = SSOT_LARGE(float, training->ndraws);
+	float	   *most = SSOT_LARGE(float, learning->ndrawn);
 	double		weights[SSOT_MAX_FIELDS][SSOT_LEVELS];
 	int			rule = -1;
 
-	for (int i = 0; i < training->ndraws; i++)
+	for (int i = 0; i < learning->ndrawn; i++)
 	{
-		const SsotDraw *draw = &training->draws[i];
+		const SsotPatternCount *entry = &learning->drawn[i];
 		double		weight;
 
-		if (draw->rule != rule)
-			weigh_rule(learning, rule = draw->rule, false, weights);
+		if (entry->rule != rule)
+			weigh_rule(learning, rule = entry->rule, false, weights);
 		weight = log_odds(learning->shares[rule]);
 		for (int f = 0; f < learning->model->nfields; f++)
-			weight += weights[f][ssot_pattern_level(draw->pattern, f)];
+			weight += weights[f][ssot_pattern_level(entry->pattern, f)];
 		most[i] = has_name(learning, training->rules[rule]) ? ssot_probability(weight) : 1;
 	}
 	return most;
@@ -531,21 +498,20 @@ most_probable(const Learning *learning)
  * How many pairs are one thing. A drawn pair stands for as many pairs as it had
  * chances to be drawn, upside down (Horvitz and Thompson 1952); each is counted
  * by its probability, which depends on the number looked for: a few rounds
- * settle it.
+ * settle it. Pairs of one rule and pattern are equally probable.
  */
 static void
 learn_prior(Learning *learning)
 {
 	SsotModel  *model = learning->model;
 	SsotTraining *training = learning->training;
-	double	   *weights;
-	float	   *most;
+	double	   *weights = SSOT_LARGE(double, learning->ndrawn);
+	double	   *posteriors = SSOT_LARGE(double, learning->ndrawn);
+	float	   *most = most_probable(learning);
 
-	weigh_draws(learning);
-	weights = SSOT_LARGE(double, training->ndraws);
-	most = most_probable(learning);
-	for (int i = 0; i < training->ndraws; i++)
-		weights[i] = ssot_pattern_weight(model, training->draws[i].pattern);
+	for (int i = 0; i < learning->ndrawn; i++)
+		weights[i] = ssot_pattern_weight(model, learning->drawn[i].pattern);
+	weigh_draws(learning, weights);
 	for (int round = 0; round < MAX_ROUNDS; round++)
 	{
 		double		base = log_odds(model->prior);
@@ -553,15 +519,11 @@ learn_prior(Learning *learning)
 		double		matches = 0.5;
 
 		CHECK_FOR_INTERRUPTS();
+		for (int i = 0; i < learning->ndrawn; i++)
+			posteriors[i] = Min(ssot_probability(base + weights[i]), most[i]);
 		for (int i = 0; i < training->ndraws; i++)
-		{
-			SsotDraw   *draw = &training->draws[i];
-
-			if (draw->weight == 0)
-				continue;
-			draw->posterior = Min(ssot_probability(base + weights[i]), most[i]);
-			matches += draw->weight * draw->posterior;
-		}
+			if (training->draws[i].weight != 0)
+				matches += training->draws[i].weight * posteriors[learning->entries[i]];
 		matches = learning->alone > 0 ? learning->alone : matches;
 		model->matches = matches;
 		model->prior = Min(matches / Max(learning->possible, 1), 0.5);
@@ -569,7 +531,11 @@ learn_prior(Learning *learning)
 		if (fabs(matches - before) <= matches * SETTLED)
 			break;
 	}
+	for (int i = 0; i < training->ndraws; i++)
+		if (training->draws[i].weight != 0)
+			training->draws[i].posterior = posteriors[learning->entries[i]];
 	ssot_large_free(most);
+	ssot_large_free(posteriors);
 	ssot_large_free(weights);
 }
 
@@ -641,13 +607,14 @@ ssot_model_learn(SsotLeveler *leveler, SsotTraining *training)
 	count_random(&learning);
 	count_equal(&learning);
 	believe_only_field(&learning);
-	learning.drawn = SSOT_LARGE(PatternCount, training->ndraws);
+	learning.drawn = SSOT_LARGE(SsotPatternCount, training->ndraws);
 	for (int i = 0; i < training->ndraws; i++)
-		learning.drawn[i] = (PatternCount)
+		learning.drawn[i] = (SsotPatternCount)
 	{
-		training->draws[i].pattern, training->draws[i].rule, 1
+		.pattern = training->draws[i].pattern,.rule = training->draws[i].rule,.count = 1
 	};
-	learning.ndrawn = fold(learning.drawn, training->ndraws);
+	learning.entries = SSOT_LARGE(int, training->ndraws);
+	learning.ndrawn = ssot_patterns_fold(learning.drawn, training->ndraws, learning.entries);
 	learning.shares = palloc(sizeof(double) * (training->nrules + 1));
 	for (int r = 0; r < training->nrules; r++)
 		learning.shares[r] = 0.5;
@@ -684,5 +651,6 @@ ssot_model_learn(SsotLeveler *leveler, SsotTraining *training)
 	ssot_large_free(agreeing);
 	ssot_large_free(learning.random);
 	ssot_large_free(learning.drawn);
+	ssot_large_free(learning.entries);
 	return model;
 }
