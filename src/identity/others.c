@@ -36,11 +36,19 @@ learn_field(SsotModel *model, SsotLeveler *leveler, int f)
 	double		others[SSOT_SIZES] = {0};
 	int			count[SSOT_SIZES] = {0};
 	double		odds = log2(model->prior / (1 - model->prior));
+	int64		possible[SSOT_SIZES] = {0};
+	int64		open = 0;
 	double		before = 1;
 
 	for (int id = 0; id < values->nvalues; id++)
+	{
 		last[id] = -1;
-	for (int r = 0; r < records->n; r++)
+		if (id > 0 && values->count[id] > 1)
+			possible[ssot_size_class(values->count[id])] += values->count[id] - 1;
+	}
+	for (int size = 0; size < SSOT_SIZES; size++)
+		open += Min(possible[size], PAIRS_PER_SIZE);
+	for (int r = 0; r < records->n && open > 0; r++)
 	{
 		int			id = ssot_record(records, r)[f];
 		int			size = ssot_size_class(values->count[id]);
@@ -60,6 +68,7 @@ learn_field(SsotModel *model, SsotLeveler *leveler, int f)
 		{
 			others[size] += 1 - ssot_probability(odds + ssot_pattern_weight(model, ssot_pattern(leveler, last[id], r)));
 			count[size]++;
+			open--;
 		}
 		last[id] = r;
 	}

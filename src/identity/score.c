@@ -33,6 +33,21 @@
 #define MAX_LESS_PART	5.0
 #define MAX_MORE_PART	5.0
 
+/* So many records at most have nearly every value. */
+#define SMALL_COUNT		64
+
+/* The weight of agreeing on a value that "count" of "have" records have. */
+static float
+weight_of_count(const SsotKind *kind, const SsotFieldModel *field, int count, double have,
+				double level, double average)
+{
+	double		others = Max(count - 1, 1) * field->others[ssot_size_class(count)];
+	double		share = Max(others, FEWEST_OTHERS) / have;
+	double		more = (kind->flags & SSOT_KIND_FREQUENCY) == 0 ? 0 : average - log2(share);
+
+	return level + Min(Max(more, -MAX_LESS), MAX_MORE);
+}
+
 /*
  * By value. Others that have it are those that do, without the pair's other
  * record and without further records of the same thing (others.c).
@@ -45,19 +60,18 @@ weights_of_equal(const SsotValues *values, const SsotFieldModel *field, int n,
 	double		have = stored != NULL ? Max(stored->have, 1) : Max(n - values->count[0], 1);
 	double		level = field->weight[field->nlevels];
 	double		average = log2(field->u[field->nlevels]);
+	float		small[SMALL_COUNT];
 
+	for (int count = 0; count < SMALL_COUNT; count++)
+		small[count] = weight_of_count(values->kind, field, count, have, level, average);
 	weights[0] = 0;
 	for (int id = 1; id < values->nvalues; id++)
 	{
 		int			count = stored == NULL ? values->count[id] :
 		ssot_stored_count(stored, values->hash[id]);
-		double		others = Max(count - 1, 1) * field->others[ssot_size_class(count)];
-		double		share = Max(others, FEWEST_OTHERS) / have;
-		double		more = average - log2(share);
 
-		if ((values->kind->flags & SSOT_KIND_FREQUENCY) == 0)
-			more = 0;
-		weights[id] = level + Min(Max(more, -MAX_LESS), MAX_MORE);
+		weights[id] = count < SMALL_COUNT ? small[count] :
+			weight_of_count(values->kind, field, count, have, level, average);
 	}
 	return weights;
 }
