@@ -42,8 +42,13 @@ learn(SsotMatching *matching, SsotLeveler *leveler, const SsotMatchOptions *opti
 {
 	int			n = matching->records->n;
 	double		budget = Min(Max(BUDGET, BUDGET_PAIRS / Max(n, 1)), MAX_BUDGET);
-	List	   *rules = ssot_rules_derive(matching->records, budget / 4);
+	SsotBlocking *possible;
+	int			npossible = ssot_rules_possible(matching->records, &possible);
+	List	   *rules;
 
+	if (!ssot_team_measure(options->team, matching->records, possible, npossible))
+		ssot_rules_measure(matching->records, possible, npossible, 0, 1);
+	rules = ssot_rules_cheap(possible, npossible, budget / 4);
 	matching->training = ssot_training_begin(matching->records, rules);
 	if (!ssot_team_draw(options->team, leveler, matching->training))
 		ssot_training_draw(leveler, matching->training);

@@ -167,7 +167,6 @@ typedef struct Measure
 	int			sample;
 	CountSlot  *slots;			/* two for each key of the sample */
 	uint32	   *keys;			/* of the sample */
-	SsotBlocking *cheapest;		/* of the rules that cost too much */
 } Measure;
 
 /* The share of the sample's records under keys that too many share among all. */
@@ -254,40 +253,37 @@ compare_cost(const ListCell *a, const ListCell *b)
 	return x < y ? -1 : x > y ? 1 : 0;
 }
 
-static List *
-consider(List *rules, const Measure *m, SsotBlocking rule, double most_cost)
+/* ---- rules that are derived ----------------------------------------------- */
+
+typedef struct Possible
 {
-	CHECK_FOR_INTERRUPTS();
-	measure(m, &rule);
-	if (rule.coverage < MIN_COVERAGE)
-		return rules;
+	SsotBlocking *rules;
+	int			n;
+	int			capacity;
+} Possible;
 
-	/* of those that cost too much, the cheapest, in case there is no other */
-	if (rule.cost > most_cost &&
-		(m->cheapest->nparts == 0 || rule.cost < m->cheapest->cost))
-		*m->cheapest = rule;
-	if (rule.cost <= most_cost)
+static void
+add_possible(Possible *possible, const SsotBlocking *rule)
+{
+	if (possible->n == possible->capacity)
 	{
-		SsotBlocking *copy = palloc(sizeof(SsotBlocking));
-
-		*copy = rule;
-		rules = lappend(rules, copy);
+		possible->capacity *= 2;
+		possible->rules = repalloc(possible->rules, sizeof(SsotBlocking) * possible->capacity);
 	}
-	return rules;
+	possible->rules[possible->n++] = *rule;
 }
 
 /* The rules that begin with a class: on its own, and with each of a later field. */
-static List *
-consider_class(List *rules, const Measure *m, int f, int c, double most_cost)
+static void
+add_class(Possible *possible, const SsotRecords *records, int f, int c)
 {
-	const SsotRecords *records = m->records;
 	int			use = class_use(records, f, c);
 	SsotBlocking rule = {.nparts = 1,.field = {f},.class = {c}};
 
 	if (use & SSOT_KEY_ALONE)
-		rules = consider(rules, m, rule, most_cost);
+		add_possible(possible, &rule);
 	if (!(use & SSOT_KEY_COMBINED))
-		return rules;
+		return;
 	rule.nparts = 2;
 	for (int g = f + 1; g < records->nfields; g++)
 		for (int d = 0; d < records->fields[g].kind->nclasses; d++)
@@ -295,27 +291,58 @@ consider_class(List *rules, const Measure *m, int f, int c, double most_cost)
 			{
 				rule.field[1] = g;
 				rule.class[1] = d;
-				rules = consider(rules, m, rule, most_cost);
+				add_possible(possible, &rule);
 			}
-	return rules;
+}
+
+int
+ssot_rules_possible(const SsotRecords *records, SsotBlocking **rules)
+{
+	Possible	possible = {.capacity = 256};
+
+	possible.rules = palloc(sizeof(SsotBlocking) * possible.capacity);
+	for (int f = 0; f < records->nfields; f++)
+		for (int c = 0; c < records->fields[f].kind->nclasses; c++)
+			add_class(&possible, records, f, c);
+	*rules = possible.rules;
+	return possible.n;
+}
+
+void
+ssot_rules_measure(const SsotRecords *records, SsotBlocking *rules, int n, int first, int step)
+{
+	Measure		m;
+
+	begin_measure(&m, records);
+	for (int i = first; i < n; i += step)
+	{
+		CHECK_FOR_INTERRUPTS();
+		measure(&m, &rules[i]);
+	}
+	end_measure(&m);
 }
 
 List *
-ssot_rules_derive(const SsotRecords *records, double most_cost)
+ssot_rules_cheap(SsotBlocking *rules, int n, double most_cost)
 {
-	Measure		m;
-	List	   *rules = NIL;
+	List	   *cheap = NIL;
+	SsotBlocking *cheapest = NULL;	/* of those that cost too much */
 
-	begin_measure(&m, records);
-	m.cheapest = palloc0(sizeof(SsotBlocking));
-	for (int f = 0; f < records->nfields; f++)
-		for (int c = 0; c < records->fields[f].kind->nclasses; c++)
-			rules = consider_class(rules, &m, f, c, most_cost);
-	end_measure(&m);
-	if (rules == NIL && m.cheapest->nparts > 0)
-		rules = lappend(rules, m.cheapest);
-	list_sort(rules, compare_cost);
-	return rules;
+	for (int i = 0; i < n; i++)
+	{
+		SsotBlocking *rule = &rules[i];
+
+		if (rule->coverage < MIN_COVERAGE)
+			continue;
+		if (rule->cost <= most_cost)
+			cheap = lappend(cheap, rule);
+		else if (cheapest == NULL || rule->cost < cheapest->cost)
+			cheapest = rule;
+	}
+	if (cheap == NIL && cheapest != NULL)
+		cheap = lappend(cheap, cheapest);
+	list_sort(cheap, compare_cost);
+	return cheap;
 }
 
 static bool

@@ -34,9 +34,16 @@ typedef struct SsotBlocking
 								 * share, estimated */
 } SsotBlocking;
 
-/* All rules that the kinds' keys allow and that cost at most "most_cost" pairs
- * per record; the cheapest first. */
-extern List *ssot_rules_derive(const SsotRecords *records, double most_cost);
+/*
+ * All rules that the kinds' keys allow, an array (palloc), and their number; then
+ * what they cover and cost is measured, of every "step"th from "first" on; then those
+ * are left that cost at most "most_cost" pairs per record, or if there are none the
+ * cheapest of all. The cheapest come first.
+ */
+extern int	ssot_rules_possible(const SsotRecords *records, SsotBlocking **rules);
+extern void ssot_rules_measure(const SsotRecords *records, SsotBlocking *rules, int n,
+							   int first, int step);
+extern List *ssot_rules_cheap(SsotBlocking *rules, int n, double most_cost);
 
 /*
  * Rules that somebody gave (nparts, field and class are set), ready for use,

@@ -33,6 +33,9 @@ extern void ssot_team_add(SsotTeam *team, uint64 key_hash, uint64 groups,
 						  const char *const *texts, const int *lengths);
 extern SsotRecords *ssot_team_encoded(SsotTeam *team);
 
+/* As ssot_rules_measure, all of them. False, and nothing done, if the leader is alone. */
+extern bool ssot_team_measure(SsotTeam *team, const SsotRecords *records, SsotBlocking *rules, int n);
+
 /* Draw what a training wants. False, and nothing done, if the leader is alone. */
 extern bool ssot_team_draw(SsotTeam *team, SsotLeveler *leveler, SsotTraining *training);
 

@@ -2,8 +2,8 @@
  * identity/team_steps.c
  *		Matching with the help of parallel workers: what they do together.
  *
- * After encoding all members see all records (share.c). The pairs to learn from are
- * drawn by all, each has rules whose records it sorts, and the blocks are walked in
+ * After encoding all members see all records (share.c). Rules are measured and the
+ * pairs to learn from are drawn by all, each has rules whose records it sorts, and the blocks are walked in
  * parts. The leader does its own part and then takes what the others made.
  */
 #include "postgres.h"
@@ -14,6 +14,30 @@
 #include "identity/team_work.h"
 
 #include "miscadmin.h"
+
+/* ---- measuring ----------------------------------------------------------------- */
+
+bool
+ssot_team_measure(SsotTeam *team, const SsotRecords *records, SsotBlocking *rules, int n)
+{
+	int			nmembers;
+
+	if (team == NULL || team->nworkers == 0)
+		return false;
+	nmembers = team->nworkers + 1;
+	for (int i = 0; i < team->nworkers; i++)
+	{
+		ssot_team_tell(team->to[i], SSOT_TEAM_MEASURE);
+		ssot_queue_put(team->to[i], &nmembers, sizeof(int));
+		ssot_queue_put(team->to[i], &n, sizeof(int));
+		ssot_queue_put(team->to[i], rules, sizeof(SsotBlocking) * n);
+	}
+	ssot_rules_measure(records, rules, n, 0, nmembers);
+	for (int m = 1; m < nmembers; m++)
+		for (int i = m; i < n; i += nmembers)
+			ssot_queue_take(team->from[m - 1], &rules[i], sizeof(SsotBlocking));
+	return true;
+}
 
 /* ---- drawing ------------------------------------------------------------------ */
 

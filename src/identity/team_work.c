@@ -192,6 +192,24 @@ see_records(Worker *worker)
 }
 
 static void
+measure_rules(Worker *worker)
+{
+	int			nmembers;
+	int			n;
+	int			member = ParallelWorkerNumber + 1;
+	SsotBlocking *rules;
+
+	ssot_queue_take(worker->in, &nmembers, sizeof(int));
+	ssot_queue_take(worker->in, &n, sizeof(int));
+	rules = palloc(sizeof(SsotBlocking) * Max(n, 1));
+	ssot_queue_take(worker->in, rules, sizeof(SsotBlocking) * n);
+	ssot_rules_measure(worker->records, rules, n, member, nmembers);
+	for (int i = member; i < n; i += nmembers)
+		ssot_queue_put(worker->out, &rules[i], sizeof(SsotBlocking));
+	pfree(rules);
+}
+
+static void
 draw(Worker *worker)
 {
 	SsotTeamDrawing drawing;
@@ -315,6 +333,9 @@ ssot_team_work(dsm_segment *segment, shm_toc *toc)
 				break;
 			case SSOT_TEAM_RECORDS:
 				see_records(&worker);
+				break;
+			case SSOT_TEAM_MEASURE:
+				measure_rules(&worker);
 				break;
 			case SSOT_TEAM_DRAW:
 				draw(&worker);

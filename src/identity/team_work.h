@@ -64,6 +64,9 @@ typedef enum SsotTeamCall
 	SSOT_TEAM_FINISH,			/* share your fields */
 	SSOT_TEAM_RECORDS,			/* all are shared: SsotSharedRecords follows;
 								 * say how many you see */
+	SSOT_TEAM_MEASURE,			/* measure your rules: how many members there
+								 * are, how many rules, and these follow; send
+								 * yours back */
 	SSOT_TEAM_DRAW,				/* draw your part: SsotTeamDrawing follows */
 	SSOT_TEAM_SORT,				/* sort your rules; how many there are of all,
 								 * and an SsotTeamRule for each, follow */
