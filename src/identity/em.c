@@ -1,6 +1,6 @@
 /*
  * identity/em.c
- *		Learning the model without labels: expectation maximization.
+ *		SsotLearning the model without labels: expectation maximization.
  *
  * u, how two things agree by chance, comes from random pairs, and for equal
  * values from counting: a value that c of n records have is shared by c (c - 1)
@@ -27,9 +27,7 @@
 
 #include "ssot.h"
 #include "identity/large.h"
-#include "identity/model.h"
-#include "identity/patterns.h"
-#include "identity/shared_keys.h"
+#include "identity/learning.h"
 
 #include "miscadmin.h"
 
@@ -37,44 +35,17 @@
 
 #define PRIOR_PAIRS			20.0
 #define MAX_ITERATIONS		100
-#define MAX_ROUNDS			20	/* in which the prior settles */
-#define SETTLED				1e-9	/* share by which it still changes */
 #define MAX_WEIGHT			24.0
 #define MIN_SHARE			1e-7
 #define GROUP_PAIRS			2000000 /* that are looked at for groups */
 #define MOST_NAMESAKES		0.005	/* strangers with the same name */
-#define MOST_EQUAL			5.0 /* pairs per record, of an only field */
-#define MOST_ALIKE			10	/* records of one thing, of an only field */
 #define WEAK_NAMES			0.1 /* levels so rare among records of one thing */
 #define MOST_OTHER_NAMES	0.5 /* are no more than that, all together */
-
-typedef struct Learning
-{
-	const SsotRecords *records;
-	SsotTraining *training;
-	SsotModel  *model;
-	SsotPatternCount *drawn;
-	int			ndrawn;
-	int		   *entries;		/* of drawn, by number of the draw */
-	SsotPatternCount *random;
-	int			nrandom;
-	double	   *shares;			/* per rule: of matches among its pairs */
-	double		all_pairs;
-	double		possible;		/* pairs that are not of one group */
-	double		equal[SSOT_MAX_FIELDS]; /* pairs with equal values */
-	double		both[SSOT_MAX_FIELDS];	/* pairs that have both values */
-	bool		names[SSOT_MAX_FIELDS]; /* fields that name the thing */
-	double		alone;			/* pairs of one thing, by all that there is;
-								 * 0: they are learnt */
-	double		(*drawn_levels)[SSOT_MAX_FIELDS][SSOT_LEVELS];	/* how often each rule
-																 * drew them */
-	double		(*rule_u)[SSOT_MAX_FIELDS][SSOT_LEVELS];	/* u among those pairs */
-} Learning;
 
 /* ---- u ------------------------------------------------------------------- */
 
 static void
-count_random(Learning *learning)
+count_random(SsotLearning *learning)
 {
 	const SsotTraining *training = learning->training;
 
@@ -112,7 +83,7 @@ possible_share(const SsotRecords *records)
 }
 
 static void
-count_equal(Learning *learning)
+count_equal(SsotLearning *learning)
 {
 	for (int f = 0; f < learning->records->nfields; f++)
 	{
@@ -125,15 +96,9 @@ count_equal(Learning *learning)
 	}
 }
 
-static double
-log_odds(double probability)
-{
-	return log2(probability / (1 - probability));
-}
-
 /* u from the random pairs, those that are probably one thing left out. */
 static void
-learn_u(Learning *learning)
+learn_u(SsotLearning *learning)
 {
 	SsotModel  *model = learning->model;
 	double		counts[SSOT_MAX_FIELDS][SSOT_LEVELS] = {{0}};
@@ -142,7 +107,7 @@ learn_u(Learning *learning)
 	{
 		const SsotPatternCount *entry = &learning->random[i];
 		double		other = entry->count *
-		(1 - ssot_probability(log_odds(model->prior) + ssot_pattern_weight(model, entry->pattern)));
+		(1 - ssot_probability(ssot_learning_odds(model->prior) + ssot_pattern_weight(model, entry->pattern)));
 
 		for (int f = 0; f < model->nfields; f++)
 			counts[f][ssot_pattern_level(entry->pattern, f)] += other;
@@ -179,7 +144,7 @@ learn_u(Learning *learning)
  * alike does not do that.
  */
 static void
-find_names(Learning *learning)
+find_names(SsotLearning *learning)
 {
 	for (int f = 0; f < learning->model->nfields; f++)
 	{
@@ -190,41 +155,14 @@ find_names(Learning *learning)
 	}
 }
 
-/*
- * With one comparison there is nothing to learn from: that all who are called alike are
- * one, and that none are, explain what is seen equally well. Who compares one thing means
- * the former, as far as it can tell things apart. So pairs that are equal are counted as
- * one thing, of a frequent value few; and a quarter of the records at least have another
- * of their own. Rarity has its say: that two of a million have a value is much, that a
- * hundred of a thousand have it is little.
- */
-static void
-believe_only_field(Learning *learning)
-{
-	SsotModel  *model = learning->model;
-	const SsotValues *values = &learning->records->fields[0];
-	double		n = learning->records->n;
-	double		again = 0;
-
-	if (model->nfields > 1 || model->prior_given || (values->kind->flags & SSOT_KIND_MEASURE) != 0 ||
-		learning->equal[0] == 0 || learning->equal[0] > MOST_EQUAL * n)
-		return;
-	for (int id = 1; id < values->nvalues; id++)
-		again += values->count[id] * 0.5 * Min(Max(values->count[id] - 1, 0), MOST_ALIKE);
-	learning->alone = Max(again / model->fields[0].m[values->kind->nlevels] *
-						  learning->all_pairs / learning->both[0], n / 4);
-	model->matches = learning->alone;
-	model->prior = Min(learning->alone / Max(learning->possible, 1), 0.5);
-}
-
 /* ---- m ------------------------------------------------------------------- */
 
 /* Where all pairs are at hand they replace those that rules chose. */
 static void
-count_all(Learning *learning, double counts[SSOT_MAX_FIELDS][SSOT_LEVELS])
+count_all(SsotLearning *learning, double counts[SSOT_MAX_FIELDS][SSOT_LEVELS])
 {
 	SsotModel  *model = learning->model;
-	double		base = log_odds(model->prior);
+	double		base = ssot_learning_odds(model->prior);
 
 	memset(counts, 0, sizeof(double) * SSOT_MAX_FIELDS * SSOT_LEVELS);
 	for (int i = 0; i < learning->nrandom; i++)
@@ -239,8 +177,8 @@ count_all(Learning *learning, double counts[SSOT_MAX_FIELDS][SSOT_LEVELS])
 }
 
 /* Does a field name the thing that the rule does not speak of? */
-static bool
-has_name(const Learning *learning, const SsotBlocking *rule)
+bool
+ssot_learning_has_name(const SsotLearning *learning, const SsotBlocking *rule)
 {
 	for (int f = 0; f < learning->model->nfields; f++)
 		if (learning->names[f] && !ssot_rule_has_field(rule, f))
@@ -252,13 +190,13 @@ has_name(const Learning *learning, const SsotBlocking *rule)
  * What the levels of the fields are worth among the pairs of a rule, of whose own
  * fields it says nothing; "names_only": for a start, where some field names the thing.
  */
-static void
-weigh_rule(const Learning *learning, int r, bool names_only,
-		   double weights[SSOT_MAX_FIELDS][SSOT_LEVELS])
+void
+ssot_learning_weigh_rule(const SsotLearning *learning, int r, bool names_only,
+						 double weights[SSOT_MAX_FIELDS][SSOT_LEVELS])
 {
 	const SsotModel *model = learning->model;
 	const SsotBlocking *rule = learning->training->rules[r];
-	bool		named = has_name(learning, rule);
+	bool		named = ssot_learning_has_name(learning, rule);
 
 	memset(weights, 0, sizeof(double) * SSOT_MAX_FIELDS * SSOT_LEVELS);
 	for (int f = 0; f < model->nfields; f++)
@@ -281,7 +219,7 @@ weigh_rule(const Learning *learning, int r, bool names_only,
  * match. With few of them, as strangers do elsewhere.
  */
 static void
-learn_rule_u(Learning *learning, int r, double matching[SSOT_MAX_FIELDS][SSOT_LEVELS])
+learn_rule_u(SsotLearning *learning, int r, double matching[SSOT_MAX_FIELDS][SSOT_LEVELS])
 {
 	for (int f = 0; f < learning->model->nfields; f++)
 	{
@@ -327,7 +265,7 @@ hold_down(double *counts, int nlevels, const double *expected)
 
 /* One iteration; returns by how much the shares of matches changed at most. */
 static double
-learn_m(Learning *learning, bool with_all, bool names_only)
+learn_m(SsotLearning *learning, bool with_all, bool names_only)
 {
 	SsotModel  *model = learning->model;
 	double		counts[SSOT_MAX_FIELDS][SSOT_LEVELS] = {{0}};
@@ -339,13 +277,13 @@ learn_m(Learning *learning, bool with_all, bool names_only)
 		const SsotBlocking *rule = learning->training->rules[r];
 		double		weights[SSOT_MAX_FIELDS][SSOT_LEVELS];
 		double		matching[SSOT_MAX_FIELDS][SSOT_LEVELS] = {{0}};
-		bool		named = has_name(learning, rule);
-		double		base = log_odds(learning->shares[r]);
+		bool		named = ssot_learning_has_name(learning, rule);
+		double		base = ssot_learning_odds(learning->shares[r]);
 		double		matches = 0;
 		double		pairs = 0;
 		double		share;
 
-		weigh_rule(learning, r, names_only, weights);
+		ssot_learning_weigh_rule(learning, r, names_only, weights);
 		for (; i < learning->ndrawn && learning->drawn[i].rule == r; i++)
 		{
 			const SsotPatternCount *entry = &learning->drawn[i];
@@ -425,165 +363,10 @@ ssot_model_weigh(SsotModel *model)
 	}
 }
 
-/* ---- the prior ----------------------------------------------------------- */
-
-/*
- * Of the draws that may be one thing and have no weight yet: one over the chances
- * that they had to be drawn. "weights" are those of the patterns that were drawn.
- */
-static void
-weigh_draws(Learning *learning, const double *weights)
-{
-	SsotTraining *training = learning->training;
-	int		   *draws = SSOT_LARGE(int, training->ndraws);
-	int			(*pairs)[2] = ssot_large_alloc(sizeof(int[2]) * Max(training->ndraws, 1), false);
-	double		base = log_odds(learning->model->prior);
-	SsotSharedKeys *keys;
-	int			n = 0;
-
-	for (int i = 0; i < training->ndraws; i++)
-	{
-		const SsotDraw *draw = &training->draws[i];
-
-		if (draw->weight > 0 || base + weights[learning->entries[i]] < -4)
-			continue;
-		draws[n] = i;
-		pairs[n][0] = draw->a;
-		pairs[n++][1] = draw->b;
-	}
-	keys = ssot_shared_keys(training->records, pairs, n, training->rules, training->nrules);
-	for (int i = 0; i < n; i++)
-	{
-		SsotDraw   *draw = &training->draws[draws[i]];
-		double		chances = 0;
-
-		for (int r = 0; r < training->nrules; r++)
-			if (r == draw->rule || ssot_shared_keys_join(keys, training->rules[r], i))
-				chances += training->drawn[r];
-		draw->weight = 1 / chances;
-	}
-	ssot_shared_keys_free(keys);
-	ssot_large_free(pairs);
-	ssot_large_free(draws);
-}
-
-/*
- * How probable the drawn patterns are at most: as they are among the pairs that their
- * rule drew, where that has learnt how strangers look there.
- */
-static float *
-most_probable(const Learning *learning)
-{
-	const SsotTraining *training = learning->training;
-	float	   *most = SSOT_LARGE(float, learning->ndrawn);
-	double		weights[SSOT_MAX_FIELDS][SSOT_LEVELS];
-	int			rule = -1;
-
-	for (int i = 0; i < learning->ndrawn; i++)
-	{
-		const SsotPatternCount *entry = &learning->drawn[i];
-		double		weight;
-
-		if (entry->rule != rule)
-			weigh_rule(learning, rule = entry->rule, false, weights);
-		weight = log_odds(learning->shares[rule]);
-		for (int f = 0; f < learning->model->nfields; f++)
-			weight += weights[f][ssot_pattern_level(entry->pattern, f)];
-		most[i] = has_name(learning, training->rules[rule]) ? ssot_probability(weight) : 1;
-	}
-	return most;
-}
-
-/*
- * How many pairs are one thing. A drawn pair stands for as many pairs as it had
- * chances to be drawn, upside down (Horvitz and Thompson 1952); each is counted
- * by its probability, which depends on the number looked for: a few rounds
- * settle it. Pairs of one rule and pattern are equally probable.
- */
-static void
-learn_prior(Learning *learning)
-{
-	SsotModel  *model = learning->model;
-	SsotTraining *training = learning->training;
-	double	   *weights = SSOT_LARGE(double, learning->ndrawn);
-	double	   *posteriors = SSOT_LARGE(double, learning->ndrawn);
-	float	   *most = most_probable(learning);
-
-	for (int i = 0; i < learning->ndrawn; i++)
-		weights[i] = ssot_pattern_weight(model, learning->drawn[i].pattern);
-	weigh_draws(learning, weights);
-	for (int round = 0; round < MAX_ROUNDS; round++)
-	{
-		double		base = log_odds(model->prior);
-		double		before = model->matches;
-		double		matches = 0.5;
-
-		CHECK_FOR_INTERRUPTS();
-		for (int i = 0; i < learning->ndrawn; i++)
-			posteriors[i] = Min(ssot_probability(base + weights[i]), most[i]);
-		for (int i = 0; i < training->ndraws; i++)
-			if (training->draws[i].weight != 0)
-				matches += training->draws[i].weight * posteriors[learning->entries[i]];
-		matches = learning->alone > 0 ? learning->alone : matches;
-		model->matches = matches;
-		model->prior = Min(matches / Max(learning->possible, 1), 0.5);
-		ssot_given_prior(model, training->given_prior, learning->possible);
-		if (fabs(matches - before) <= matches * SETTLED)
-			break;
-	}
-	for (int i = 0; i < training->ndraws; i++)
-		if (training->draws[i].weight != 0)
-			training->draws[i].posterior = posteriors[learning->entries[i]];
-	ssot_large_free(most);
-	ssot_large_free(posteriors);
-	ssot_large_free(weights);
-}
-
-/* log2 of the share of records that have what two things agree on by chance. */
-static void
-learn_references(Learning *learning)
-{
-	SsotModel  *model = learning->model;
-	const SsotRecords *records = learning->records;
-
-	for (int f = 0; f < model->nfields; f++)
-	{
-		const SsotValues *values = &records->fields[f];
-		SsotFieldModel *field = &model->fields[f];
-		double		sum[SSOT_LEVELS] = {0};
-		double		count[SSOT_LEVELS] = {0};
-
-		if (values->kind->agreement == NULL || values->shares == NULL)
-			continue;
-		for (int i = 0; i < learning->training->ndraws; i++)
-		{
-			const SsotDraw *draw = &learning->training->draws[i];
-			const SsotBlocking *rule = learning->training->rules[draw->rule];
-			int			level = ssot_pattern_level(draw->pattern, f);
-			double		other = 1 - draw->posterior;
-			uint64		token;
-
-			if (level == 0 || level == field->nlevels || other < 0.5 || f == rule->field[0] ||
-				(rule->nparts > 1 && f == rule->field[1]))
-				continue;
-			token = ssot_kind_agreement(values->kind,
-										ssot_value(values, ssot_record(records, draw->a)[f]),
-										ssot_value(values, ssot_record(records, draw->b)[f]),
-										level);
-			if (token == 0)
-				continue;
-			sum[level] += other * log2(ssot_token_share(values->shares, token));
-			count[level] += other;
-		}
-		for (int l = 1; l < field->nlevels; l++)
-			field->reference[l] = count[l] >= 20 ? sum[l] / count[l] : 0;
-	}
-}
-
 SsotModel *
 ssot_model_learn(SsotLeveler *leveler, SsotTraining *training)
 {
-	Learning	learning = {.records = leveler->records,.training = training};
+	SsotLearning learning = {.records = leveler->records,.training = training};
 	SsotModel  *model = palloc0(sizeof(SsotModel));
 	SsotAgreeing *agreeing = ssot_ties_begin(leveler);
 	int			n = leveler->records->n;
@@ -606,7 +389,7 @@ ssot_model_learn(SsotLeveler *leveler, SsotTraining *training)
 	}
 	count_random(&learning);
 	count_equal(&learning);
-	believe_only_field(&learning);
+	ssot_learning_only_field(&learning);
 	learning.drawn = SSOT_LARGE(SsotPatternCount, training->ndraws);
 	for (int i = 0; i < training->ndraws; i++)
 		learning.drawn[i] = (SsotPatternCount)
@@ -639,13 +422,13 @@ ssot_model_learn(SsotLeveler *leveler, SsotTraining *training)
 			if (change < 1e-5)
 				break;
 		}
-		learn_prior(&learning);
+		ssot_learning_prior(&learning);
 		learn_u(&learning);
 		ssot_model_weigh(model);
 		ssot_ties_learn(model, learning.records, learning.names, agreeing);
 	}
-	learn_prior(&learning);
-	learn_references(&learning);
+	ssot_learning_prior(&learning);
+	ssot_learning_references(&learning);
 	ssot_given_references(model);
 	ssot_model_learn_others(model, leveler);
 	ssot_large_free(agreeing);
