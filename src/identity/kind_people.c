@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "ssot.h"
+#include "identity/bag.h"
 #include "identity/kinds.h"
 
 #include "text/chars.h"
@@ -50,14 +51,6 @@ enum
 	EQUAL
 };
 
-typedef struct PeopleWord
-{
-	uint64		hash;
-	float		weight;
-	uint16		start;
-	uint16		length;
-} PeopleWord;
-
 /* Prepared: the words in their order, then their letters. */
 typedef struct PeopleValue
 {
@@ -65,7 +58,7 @@ typedef struct PeopleValue
 	uint16		nwords;
 	uint16		length;
 	float		weight;			/* of all words */
-	PeopleWord	words[FLEXIBLE_ARRAY_MEMBER];
+	SsotBagWord words[FLEXIBLE_ARRAY_MEMBER];
 } PeopleValue;
 
 static const char *
@@ -131,7 +124,7 @@ static bool
 prepare_people(StringInfo out, const char *text, int len)
 {
 	const char *key = ssot_text_key(text, len, &len);
-	PeopleWord	words[MAX_WORDS];
+	SsotBagWord words[MAX_WORDS];
 	PeopleValue value = {0};
 	char	   *bare;
 	bool		after_et = false;
@@ -141,7 +134,7 @@ prepare_people(StringInfo out, const char *text, int len)
 	bare = palloc(len + 1);
 	for (int i = 0; i < len;)
 	{
-		PeopleWord	word = {.start = value.length};
+		SsotBagWord word = {.start = value.length};
 		bool		opened = i > 0 && key[i - 1] == '(';
 		const char *start = bare + word.start;
 		bool		filler;
@@ -171,7 +164,7 @@ prepare_people(StringInfo out, const char *text, int len)
 	if (value.nwords == 0)
 		return false;
 	appendBinaryStringInfo(out, (char *) &value, offsetof(PeopleValue, words));
-	appendBinaryStringInfo(out, (char *) words, sizeof(PeopleWord) * value.nwords);
+	appendBinaryStringInfo(out, (char *) words, sizeof(SsotBagWord) * value.nwords);
 	appendBinaryStringInfo(out, bare, value.length);
 	return true;
 }
@@ -181,15 +174,7 @@ tokens_people(const void *data, void (*note) (uint64 token, void *arg), void *ar
 {
 	const PeopleValue *value = data;
 
-	for (int i = 0; i < value->nwords; i++)
-	{
-		bool		again = false;
-
-		for (int j = 0; j < i && !again; j++)
-			again = value->words[j].hash == value->words[i].hash;
-		if (!again)
-			note(value->words[i].hash, arg);
-	}
+	ssot_bag_tokens(value->words, value->nwords, note, arg);
 }
 
 static void
@@ -197,12 +182,7 @@ weigh_people(void *data, const SsotTokenShares *shares)
 {
 	PeopleValue *value = data;
 
-	value->weight = 0;
-	for (int i = 0; i < value->nwords; i++)
-	{
-		value->words[i].weight = 0.1 - log(ssot_token_share(shares, value->words[i].hash));
-		value->weight += value->words[i].weight;
-	}
+	value->weight = ssot_bag_weigh(value->words, value->nwords, shares);
 }
 
 /* ---- comparing ------------------------------------------------------------ */
@@ -240,11 +220,11 @@ meet_alike(Meeting *m)
 
 	for (int i = 0; i < m->a->nwords; i++)
 	{
-		const PeopleWord *x = &m->a->words[i];
+		const SsotBagWord *x = &m->a->words[i];
 
 		for (int j = 0; j < m->b->nwords && !m->met_a[i] && x->length >= 4; j++)
 		{
-			const PeopleWord *y = &m->b->words[j];
+			const SsotBagWord *y = &m->b->words[j];
 			double		weight = Min(x->weight, y->weight);
 
 			if (m->met_b[j] || y->length < 4 || abs(x->length - y->length) > 2 ||
@@ -266,7 +246,7 @@ meet_initials(const PeopleValue *left, bool *met_left, const PeopleValue *right,
 {
 	for (int i = 0; i < left->nwords; i++)
 	{
-		const PeopleWord *initial = &left->words[i];
+		const SsotBagWord *initial = &left->words[i];
 
 		if (met_left[i] || !is_initial(letters(left, i), initial->length))
 			continue;
@@ -345,7 +325,7 @@ agreement_people(const void *left, const void *right, int level)
 {
 	const PeopleValue *a = left;
 	const PeopleValue *b = right;
-	const PeopleWord *rarest = NULL;
+	const SsotBagWord *rarest = NULL;
 
 	if (level == DIFFERENT)
 		return 0;
@@ -369,29 +349,12 @@ static void
 keys_people(const void *data, SsotValueKeys *keys)
 {
 	const PeopleValue *value = data;
-	bool		used[MAX_WORDS] = {0};
-	uint64		rare[RARE_WORDS];
-	int			nrare = 0;
+	bool		used[MAX_WORDS];
 
+	for (int i = 0; i < value->nwords; i++)
+		used[i] = is_initial(letters(value, i), value->words[i].length);
 	ssot_add_key(keys, 0, value->whole);
-	while (nrare < RARE_WORDS)
-	{
-		int			best = -1;
-
-		for (int i = 0; i < value->nwords; i++)
-			if (!used[i] && !is_initial(letters(value, i), value->words[i].length) &&
-				(best < 0 || value->words[i].weight > value->words[best].weight))
-				best = i;
-		if (best < 0)
-			break;
-		used[best] = true;
-		rare[nrare++] = value->words[best].hash;
-	}
-	for (int i = 0; i < nrare; i++)
-		ssot_add_key(keys, 1, rare[i]);
-	for (int i = 0; i < nrare; i++)
-		for (int j = i + 1; j < nrare; j++)
-			ssot_add_key(keys, 2, rare[i] + rare[j]);	/* in any order */
+	ssot_bag_keys(value->words, value->nwords, used, RARE_WORDS, 1, 2, keys);
 }
 
 const SsotKind ssot_kind_people = {

@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "ssot.h"
+#include "identity/bag.h"
 #include "identity/kinds.h"
 
 #include "text/chars.h"
@@ -30,14 +31,6 @@
 #define MAX_TRIED		24		/* words that are compared by their letters */
 #define RARE_WORDS		3		/* that are keys */
 
-typedef struct TextWord
-{
-	uint64		hash;
-	float		weight;
-	uint16		start;
-	uint16		length;
-} TextWord;
-
 /* Prepared: the words in their order, then the text without its blanks. */
 typedef struct TextValue
 {
@@ -46,7 +39,7 @@ typedef struct TextValue
 	uint16		nwords;
 	uint16		length;
 	float		weight;			/* of all words */
-	TextWord	words[FLEXIBLE_ARRAY_MEMBER];
+	SsotBagWord words[FLEXIBLE_ARRAY_MEMBER];
 } TextValue;
 
 static const char *
@@ -65,7 +58,7 @@ static bool
 prepare_text(StringInfo out, const char *text, int len)
 {
 	const char *key = ssot_text_key(text, len, &len);
-	TextWord	words[MAX_WORDS];
+	SsotBagWord words[MAX_WORDS];
 	TextValue	value = {0};
 	char	   *bare;
 
@@ -74,7 +67,7 @@ prepare_text(StringInfo out, const char *text, int len)
 	bare = palloc(len + 1);
 	for (int i = 0; i < len;)
 	{
-		TextWord	word = {.start = value.length};
+		SsotBagWord word = {.start = value.length};
 		bool		digit = false;
 
 		if (!is_word_char(key[i]))
@@ -102,7 +95,7 @@ prepare_text(StringInfo out, const char *text, int len)
 		return false;
 	value.weight = value.nwords;
 	appendBinaryStringInfo(out, (char *) &value, offsetof(TextValue, words));
-	appendBinaryStringInfo(out, (char *) words, sizeof(TextWord) * value.nwords);
+	appendBinaryStringInfo(out, (char *) words, sizeof(SsotBagWord) * value.nwords);
 	appendBinaryStringInfo(out, bare, value.length);
 	return true;
 }
@@ -112,15 +105,7 @@ tokens_text(const void *data, void (*note) (uint64 token, void *arg), void *arg)
 {
 	const TextValue *value = data;
 
-	for (int i = 0; i < value->nwords; i++)
-	{
-		bool		again = false;
-
-		for (int j = 0; j < i && !again; j++)
-			again = value->words[j].hash == value->words[i].hash;
-		if (!again)
-			note(value->words[i].hash, arg);
-	}
+	ssot_bag_tokens(value->words, value->nwords, note, arg);
 }
 
 static void
@@ -128,47 +113,23 @@ weigh_text(void *data, const SsotTokenShares *shares)
 {
 	TextValue  *value = data;
 
-	value->weight = 0;
-	for (int i = 0; i < value->nwords; i++)
-	{
-		value->words[i].weight = 0.1 - log(ssot_token_share(shares, value->words[i].hash));
-		value->weight += value->words[i].weight;
-	}
+	value->weight = ssot_bag_weigh(value->words, value->nwords, shares);
 }
 
 static void
 keys_text(const void *data, SsotValueKeys *keys)
 {
 	const TextValue *value = data;
-	const char *bare = bare_text(value);
 	bool		used[MAX_WORDS] = {0};
-	uint64		rare[RARE_WORDS];
-	int			nrare = 0;
 
 	ssot_add_key(keys, 0, value->whole);
-	while (nrare < RARE_WORDS)
-	{
-		int			best = -1;
-
-		for (int i = 0; i < value->nwords; i++)
-			if (!used[i] && (best < 0 || value->words[i].weight > value->words[best].weight))
-				best = i;
-		if (best < 0)
-			break;
-		used[best] = true;
-		rare[nrare++] = value->words[best].hash;
-	}
-	for (int i = 0; i < nrare; i++)
-		ssot_add_key(keys, 1, rare[i]);
-	for (int i = 0; i < nrare; i++)
-		for (int j = i + 1; j < nrare; j++)
-			ssot_add_key(keys, 2, rare[i] + rare[j]);	/* in any order */
-	ssot_add_key(keys, 3, ssot_hash_text(bare, Min(value->length, 4)));
+	ssot_bag_keys(value->words, value->nwords, used, RARE_WORDS, 1, 2, keys);
+	ssot_add_key(keys, 3, ssot_hash_text(bare_text(value), Min(value->length, 4)));
 }
 
 /* Is it worth comparing two words? Slips rarely change both ends. */
 static bool
-could_be_slip(const TextValue *a, const TextWord *x, const TextValue *b, const TextWord *y)
+could_be_slip(const TextValue *a, const SsotBagWord *x, const TextValue *b, const SsotBagWord *y)
 {
 	const char *left = bare_text(a) + x->start;
 	const char *right = bare_text(b) + y->start;
