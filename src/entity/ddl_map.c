@@ -3,8 +3,9 @@
  *		What was declared about an entity follows its table's DDL.
  *
  * The Entity Map names tables and columns by name, so that it can be dumped and
- * read. A rename goes through all of it, which the transaction must see; a dropped column takes with it what was
- * declared about it, with a warning for each source that fed it.
+ * read. A rename goes through all of it, which the transaction must see; a dropped
+ * column takes with it what was declared about it, with a warning for each source
+ * that fed it.
  */
 #include "postgres.h"
 
@@ -232,7 +233,7 @@ static SsotQuery set_predicate_query = {
 	.argtypes = {INT4OID, TEXTOID}
 };
 
-/* Where it is kept what is declared about the entity, and the columns of its fields. */
+/* The places of the rows that say what is declared about the entity. */
 static SsotQuery seen_query = {
 	.sql =
 	"SELECT pg_catalog.concat_ws('/',\n"

@@ -8,10 +8,10 @@
  * something of works only (publications, music, films, wares): a company's director
  * is no list of people, and the year of a customer is hardly when it came out. A table
  * holds works if its name says so, or if a column does and none says how to reach
- * somebody. What no rule fits is left out rather than guessed: a comparison that says nothing costs
- * time, and one that misleads costs accuracy. A number that is taken to name one
- * thing is compared as a code: only somebody who knows it to be reliable may have
- * it forbid a match, as identifier.
+ * somebody. What no rule fits is left out rather than guessed: a comparison that says
+ * nothing costs time, and one that misleads costs accuracy. A number that is taken to
+ * name one thing is compared as a code: only somebody who knows it to be reliable may
+ * have it forbid a match, as identifier.
  */
 #include "postgres.h"
 
