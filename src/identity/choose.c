@@ -77,7 +77,6 @@ static bool
 is_legible(const SsotTraining *training, const SsotDraw *draw, const SsotBlocking *rule)
 {
 	uint64		pair = training->records->key_hash[draw->a] ^ ssot_mix(training->records->key_hash[draw->b]);
-
 	bool		few = training->records->nfields <= FEW_FIELDS;
 
 	for (int p = 0; p < rule->nparts; p++)

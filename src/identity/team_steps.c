@@ -3,8 +3,9 @@
  *		Matching with the help of parallel workers: what they do together.
  *
  * After encoding all members see all records (share.c). Rules are measured and the
- * pairs to learn from are drawn by all, each has rules whose records it sorts, and the blocks are walked in
- * parts. The leader does its own part and then takes what the others made.
+ * pairs to learn from are drawn by all, each has rules whose records it sorts, and
+ * the blocks are walked in parts. The leader does its own part and then takes what
+ * the others made.
  */
 #include "postgres.h"
 
